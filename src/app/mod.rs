@@ -1,0 +1,1 @@
+//! Floor 6: processes and commands: configuration, wiring, the demo.

@@ -1,0 +1,33 @@
+//! Every limit of the house in one place: unit and bound are in the name.
+
+/// Largest MLLP frame, in bytes; a scanned report in an ED value must fit.
+pub const MLLP_FRAME_BYTES_MAX: usize = 16 << 20;
+/// Largest DICOM instance taken over a network association, in bytes.
+pub const INSTANCE_BYTES_MAX: u64 = 2 << 30;
+/// Deepest nesting of DICOM sequences.
+pub const SEQUENCE_DEPTH_MAX: u8 = 32;
+/// Largest encoded entry, in bytes; a study of 3,000 instances must fit.
+pub const ENTRY_BYTES_MAX: usize = 1 << 20;
+/// Most entries in one batch.
+pub const BATCH_ENTRIES_MAX: usize = 1_000;
+/// Largest encoded batch, in bytes.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Largest journal record, in bytes.
+pub const RECORD_BYTES_MAX: usize = 32 << 20;
+/// Largest gRPC message either way, in bytes.
+pub const MESSAGE_BYTES_MAX: usize = 24 << 20;
+/// Size of one chunk of an original in a stream, in bytes.
+pub const CHUNK_BYTES: usize = 256 << 10;
+/// Most lines of one order check.
+pub const ORDER_LINES_MAX: usize = 64;
+/// Most catalogue items one line may name, panels expanded.
+pub const LINE_ITEMS_MAX: usize = 128;
+/// Most entries of one patient that a check reads.
+pub const CANDIDATES_MAX: usize = 10_000;
+/// Longest free text a caller may send (comments, names), in bytes.
+pub const TEXT_BYTES_MAX: usize = 4_096;
+/// Longest key, code or identifier a caller may send, in bytes.
+pub const KEY_BYTES_MAX: usize = 128;
+
+const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
+const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");

@@ -1,0 +1,1 @@
+//! Floor 5: protocols: gRPC, MLLP and DICOM servers. Authenticate, authorise, then parse.

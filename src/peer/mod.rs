@@ -1,0 +1,1 @@
+//! Floor 3: outbound connections to other machines.

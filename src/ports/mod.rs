@@ -1,0 +1,1 @@
+//! Floor 2: the few traits that have two implementers, in domain words.

@@ -1,0 +1,1 @@
+//! Floor 4: what the hub and the node do, without protocols.

@@ -1,0 +1,1 @@
+//! Floor 3: what is kept on disk: the journal, the originals, and the engines' projections. Only this floor names an engine.

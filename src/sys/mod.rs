@@ -1,0 +1,1 @@
+//! Floor 3: the clock, randomness and files of the machine.

@@ -1,0 +1,3 @@
+//! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
+
+pub mod pb;
