@@ -1,1 +1,3 @@
+//! The `concord` binary.
+
 fn main() {}

@@ -1,6 +1,10 @@
 //! Floor 1: the field's own words and rules. No IO, no clock, no randomness, no locks, no async, no serde, no prost.
 
 pub mod fault;
+pub mod id;
+pub mod imaging;
+pub mod item;
 pub mod limits;
 pub mod phi;
 pub mod time;
+pub mod value;
