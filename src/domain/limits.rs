@@ -28,6 +28,10 @@ pub const CANDIDATES_MAX: usize = 10_000;
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// Longest key, code or identifier a caller may send, in bytes.
 pub const KEY_BYTES_MAX: usize = 128;
+/// Largest signed note, in bytes; sixteen post-quantum signatures must fit.
+pub const NOTE_BYTES_MAX: usize = 256 << 10;
+/// Most signatures on one note.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");
