@@ -1,3 +1,4 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
+pub mod hl7;
 pub mod pb;

@@ -1,0 +1,166 @@
+//! Answers to messages. Must not decide which answer: that is the door's, from the fault.
+//!
+//! Source: HL7 v2.5.1, 2.9.2 (original mode), 2.15.5 (ERR), 2.15.8 (MSA); HL7 v2.3.1, 2.24.4 for the older ERR-1.
+
+use super::error::Hl7Error;
+use super::escape::escape;
+use super::header::Header;
+use super::time::written;
+use crate::domain::time::Moment;
+
+/// Acknowledgement codes of original mode. Source: HL7 table 0008.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AckCode {
+    /// AA: stored safely; the sender may forget the message.
+    Accept,
+    /// AE: not taken; the sender may correct it or send it again.
+    Error,
+    /// AR: refused; sending it again will not help.
+    Reject,
+}
+
+impl AckCode {
+    /// Gives the code for MSA-1.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "AA",
+            Self::Error => "AE",
+            Self::Reject => "AR",
+        }
+    }
+}
+
+/// What an answer says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// MSA-1.
+    pub code: AckCode,
+    /// MSA-3 where no error says it better; a fixed text.
+    pub text: &'static str,
+    /// What was wrong, for MSA-3 and ERR.
+    pub error: Option<Hl7Error>,
+}
+
+/// Builds the acknowledgement of the message with this header, in its separators, character set and version, with sender
+/// and receiver swapped and MSA-2 echoing MSH-10. Every segment ends in CR.
+///
+/// `control_id` becomes MSH-10 of the answer and must be new every time.
+pub fn acknowledgement(header: &Header, answer: &Answer, at: Moment, control_id: &str) -> Vec<u8> {
+    let separators = header.separators();
+    let (field, component) = (separators.field, separators.component);
+    let safe = |text: &str| escape(text, separators);
+    let text = safe(&answer.error.map_or_else(|| answer.text.to_owned(), |error| error.to_string()));
+    let kind = match (header.component(9, 2), header.version() >= (2, 5)) {
+        ("", _) => "ACK".to_owned(),
+        (trigger, false) => format!("ACK{component}{trigger}"),
+        (trigger, true) => format!("ACK{component}{trigger}{component}ACK"),
+    };
+    let mut encoding = separators.declaration();
+    encoding.extend(separators.truncation);
+    let processing = or(header.field(11), "P");
+    let version = or(header.field(12), "2.5");
+    let msh = [
+        header.field(5),
+        header.field(6),
+        header.field(3),
+        header.field(4),
+        &written(at),
+        "",
+        &kind,
+        &safe(control_id),
+        processing,
+        version,
+        "",
+        "",
+        "",
+        "",
+        "",
+        header.field(18),
+    ];
+    let msa = ["MSA", answer.code.as_str(), header.control_id(), &text];
+    let mut message = format!("MSH{encoding}{field}{}", joined(&msh, field));
+    message.push('\r');
+    message.push_str(&joined(&msa, field));
+    message.push('\r');
+    if let Some(error) = &answer.error {
+        message.push_str(&err(header, error));
+        message.push('\r');
+    }
+    header.charset().encode(&message)
+}
+
+/// Builds ERR: from v2.5 on ERR-2 (location), ERR-3 (condition), ERR-4 (severity), ERR-7 and ERR-8 (texts); before that
+/// ERR-1 with location and condition in one.
+fn err(header: &Header, error: &Hl7Error) -> String {
+    let separators = header.separators();
+    let (field, component, subcomponent) = (separators.field, separators.component, separators.subcomponent);
+    let place = &error.place;
+    let condition = error.condition();
+    let number = |number: u16| if number == 0 { String::new() } else { number.to_string() };
+    if header.version() < (2, 5) {
+        let coded = [condition.code, condition.name, "HL70357"].join(&subcomponent.to_string());
+        let (occurrence, at) = (number(place.occurrence), number(place.field));
+        return format!("ERR{field}{}", joined(&[place.segment, &occurrence, &at, &coded], component));
+    }
+    let (occurrence, at, part) = (number(place.occurrence), number(place.field), number(place.component));
+    let repetition = if place.component == 0 { "" } else { "1" };
+    let location = joined(&[place.segment, &occurrence, &at, repetition, &part], component);
+    let location = location.trim_end_matches(component);
+    let coded = joined(&[condition.code, condition.name, "HL70357"], component);
+    let text = escape(&error.problem.to_string(), separators);
+    joined(&["ERR", "", location, &coded, "E", "", "", &text, &text], field)
+}
+
+fn joined(parts: &[&str], separator: char) -> String {
+    parts.join(&separator.to_string()).trim_end_matches(separator).to_owned()
+}
+
+fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
+    if text.is_empty() { otherwise } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::hl7::SourceSettings;
+    use crate::wire::hl7::error::{Place, Problem};
+
+    const AT: i64 = 1_718_418_600_000;
+
+    fn answered(message: &[u8], error: Option<Hl7Error>) -> Vec<u8> {
+        let header = Header::of_bytes(message, &SourceSettings::default());
+        let code = if error.is_some() { AckCode::Error } else { AckCode::Accept };
+        acknowledgement(&header, &Answer { code, text: "", error }, Moment::new(AT, 480).unwrap(), "A1")
+    }
+
+    #[test]
+    fn parties_are_swapped_and_the_control_id_echoed() {
+        let ack = answered("MSH|^~\\&|LIS|院|EMR|B|2024||ORU^R01^ORU_R01|M\\T\\1|P|2.5.1||||||UNICODE UTF-8\r".as_bytes(), None);
+        let expected = "MSH|^~\\&|EMR|B|LIS|院|20240615103000+0800||ACK^R01^ACK|A1|P|2.5.1||||||UNICODE UTF-8\r\
+                        MSA|AA|M\\T\\1\r";
+        assert_eq!(String::from_utf8(ack).unwrap(), expected);
+    }
+
+    #[test]
+    fn errors_name_segment_field_and_code_in_the_form_of_the_version() {
+        let error = Hl7Error::new(Place::field("OBX", 2, 14), Problem::TimeUnreadable);
+        let new = String::from_utf8(answered(b"MSH#*!$%#L#F###2024##ORU*R01#9#P#2.5\r", Some(error))).unwrap();
+        assert!(new.starts_with("MSH#*!$%###L#F#") && new.contains("\rMSA#AE#9#OBX[2]-14: date or time cannot be read\r"));
+        assert!(new.ends_with(
+            "\rERR##OBX*2*14#102*Data type error*HL70357#E###date or time cannot be read#date or time cannot be read\r"
+        ));
+        let old = String::from_utf8(answered(b"MSH|^~\\&|L|F|||2024||ORU^R01|9|P|2.3.1\r", Some(error))).unwrap();
+        assert!(old.ends_with("\rERR|OBX^2^14^102&Data type error&HL70357\r"), "{old}");
+    }
+
+    #[test]
+    fn the_answer_is_in_the_senders_character_set_even_where_it_does_not_decode() {
+        let (facility, ..) = encoding_rs::GB18030.encode("東院");
+        let message = |label: &str| [b"MSH|^~\\&|LIS|", &*facility, format!("|||2024||ORU^R01|7|P|2.5||||||{label}\r").as_bytes()].concat();
+        let declared = answered(&message("GB 18030-2000"), None);
+        assert!(declared.windows(facility.len()).any(|bytes| bytes == &*facility));
+        let text = Hl7Error::new(Place::header(18), Problem::Undecodable { charset: "UTF-8" });
+        assert!(answered(&message("UNICODE UTF-8"), Some(text)).ends_with(b"\r"));
+        assert!(answered(b"\xff\xfe garbage", None).ends_with(b"MSA|AA\r"));
+    }
+}
