@@ -135,7 +135,10 @@ mod tests {
 
     #[test]
     fn parties_are_swapped_and_the_control_id_echoed() {
-        let ack = answered("MSH|^~\\&|LIS|院|EMR|B|2024||ORU^R01^ORU_R01|M\\T\\1|P|2.5.1||||||UNICODE UTF-8\r".as_bytes(), None);
+        let ack = answered(
+            "MSH|^~\\&|LIS|院|EMR|B|2024||ORU^R01^ORU_R01|M\\T\\1|P|2.5.1||||||UNICODE UTF-8\r".as_bytes(),
+            None,
+        );
         let expected = "MSH|^~\\&|EMR|B|LIS|院|20240615103000+0800||ACK^R01^ACK|A1|P|2.5.1||||||UNICODE UTF-8\r\
                         MSA|AA|M\\T\\1\r";
         assert_eq!(String::from_utf8(ack).unwrap(), expected);
@@ -145,7 +148,9 @@ mod tests {
     fn errors_name_segment_field_and_code_in_the_form_of_the_version() {
         let error = Hl7Error::new(Place::field("OBX", 2, 14), Problem::TimeUnreadable);
         let new = String::from_utf8(answered(b"MSH#*!$%#L#F###2024##ORU*R01#9#P#2.5\r", Some(error))).unwrap();
-        assert!(new.starts_with("MSH#*!$%###L#F#") && new.contains("\rMSA#AE#9#OBX[2]-14: date or time cannot be read\r"));
+        assert!(
+            new.starts_with("MSH#*!$%###L#F#") && new.contains("\rMSA#AE#9#OBX[2]-14: date or time cannot be read\r")
+        );
         assert!(new.ends_with(
             "\rERR##OBX*2*14#102*Data type error*HL70357#E###date or time cannot be read#date or time cannot be read\r"
         ));
@@ -156,7 +161,9 @@ mod tests {
     #[test]
     fn the_answer_is_in_the_senders_character_set_even_where_it_does_not_decode() {
         let (facility, ..) = encoding_rs::GB18030.encode("東院");
-        let message = |label: &str| [b"MSH|^~\\&|LIS|", &*facility, format!("|||2024||ORU^R01|7|P|2.5||||||{label}\r").as_bytes()].concat();
+        let message = |label: &str| {
+            [b"MSH|^~\\&|LIS|", &*facility, format!("|||2024||ORU^R01|7|P|2.5||||||{label}\r").as_bytes()].concat()
+        };
         let declared = answered(&message("GB 18030-2000"), None);
         assert!(declared.windows(facility.len()).any(|bytes| bytes == &*facility));
         let text = Hl7Error::new(Place::header(18), Problem::Undecodable { charset: "UTF-8" });

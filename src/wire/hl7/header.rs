@@ -30,9 +30,11 @@ impl Header {
 
     /// Reads the header of a decoded message.
     pub fn of_text(text: &str, charset: Charset) -> Self {
-        let mut lines = text.split(['\r', '\n']).map(|line| line.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
+        let mut lines =
+            text.split(['\r', '\n']).map(|line| line.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
         let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
-        let as_message = ["BHS", "FHS"].iter().find_map(|name| line.strip_prefix(name)).map(|rest| format!("MSH{rest}"));
+        let as_message =
+            ["BHS", "FHS"].iter().find_map(|name| line.strip_prefix(name)).map(|rest| format!("MSH{rest}"));
         match Separators::of_header(as_message.as_deref().unwrap_or(line)) {
             Ok((separators, _)) => {
                 let fields = line.split(separators.field).skip(2).map(str::to_owned).collect();

@@ -146,7 +146,9 @@ mod tests {
 
     #[test]
     fn a_frame_over_the_limit_is_an_error_whether_or_not_it_ended() {
-        for stream in [[b"\x0b".as_slice(), &[b'x'; 65]].concat(), [b"\x0b".as_slice(), &[b'x'; 65], b"\x1c\r"].concat()] {
+        for stream in
+            [[b"\x0b".as_slice(), &[b'x'; 65]].concat(), [b"\x0b".as_slice(), &[b'x'; 65], b"\x1c\r"].concat()]
+        {
             let refused = Mllp::new(64).decode(&mut BytesMut::from(stream.as_slice()));
             assert!(matches!(refused, Err(FrameError::Oversize { bytes_max: 64 })));
         }
