@@ -5,6 +5,7 @@ pub mod id;
 pub mod imaging;
 pub mod item;
 pub mod limits;
+pub mod log;
 pub mod phi;
 pub mod time;
 pub mod value;
