@@ -1,11 +1,19 @@
 //! Floor 1: the field's own words and rules. No IO, no clock, no randomness, no locks, no async, no serde, no prost.
 
+pub mod adcode;
+pub mod entry;
 pub mod fault;
 pub mod id;
+pub mod identifier;
 pub mod imaging;
 pub mod item;
 pub mod limits;
+<<<<<<< HEAD
 pub mod log;
+=======
+pub mod organisation;
+>>>>>>> d74ed46 (wire: Read and write entries, batches and records)
 pub mod phi;
+pub mod specimen;
 pub mod time;
 pub mod value;

@@ -1,4 +1,8 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
+pub mod batch;
+pub mod entry;
+pub mod field;
 pub mod hl7;
 pub mod pb;
+pub mod record;
