@@ -7,6 +7,7 @@ use crate::domain::entry::{
 };
 use crate::domain::imaging::{Contrast, Coverage, ImagingStudy, Laterality, Series};
 use crate::domain::limits::{KEY_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::domain::specimen::Specimen;
 use crate::domain::value::{AsSent, Comparability, Comparator, Incomparable, Quantity, Value};
 use crate::wire::field::{FieldError, Problem, at_most, fixed, moment, named, optional, optional_moment, parsed, short};
 use crate::wire::pb;
@@ -88,7 +89,10 @@ impl TryFrom<&pb::LaboratoryResult> for LaboratoryResult {
             local: LocalCode::try_from(local).map_err(|error| error.under("local"))?,
             specimen: match sent.specimen.as_str() {
                 "" => None,
-                specimen => Some(parsed("specimen", specimen, "specimen code")?),
+                code => Some(
+                    Specimen::from_hl7(code, None)
+                        .ok_or_else(|| FieldError::new("specimen", Problem::Form("specimen code")))?,
+                ),
             },
             value: match &sent.value {
                 Some(Sent::Quantity(quantity)) => {
@@ -229,7 +233,11 @@ impl TryFrom<&pb::Original> for Original {
 }
 
 /// Converts each element and puts its place into the path of an error.
-fn elements<S, T>(field: &str, sent: &[S], convert: impl Fn(&S) -> Result<T, FieldError>) -> Result<Vec<T>, FieldError> {
+fn elements<'s, S, T>(
+    field: &str,
+    sent: &'s [S],
+    convert: impl Fn(&'s S) -> Result<T, FieldError>,
+) -> Result<Vec<T>, FieldError> {
     sent.iter()
         .enumerate()
         .map(|(place, element)| convert(element).map_err(|error| error.under(&format!("{field}[{place}]"))))

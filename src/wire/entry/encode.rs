@@ -51,7 +51,7 @@ impl From<&LaboratoryResult> for pb::LaboratoryResult {
         Self {
             loinc: result.loinc.map(|loinc| loinc.to_string()).unwrap_or_default(),
             local: Some((&result.local).into()),
-            specimen: result.specimen.map(|specimen| specimen.to_string()).unwrap_or_default(),
+            specimen: result.specimen.map(|specimen| specimen.code().to_owned()).unwrap_or_default(),
             value: match &result.value {
                 Value::Quantity(quantity) => Some(Sent::Quantity(quantity.into())),
                 Value::Text(text) => Some(Sent::Text(text.clone())),
