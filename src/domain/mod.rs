@@ -8,11 +8,8 @@ pub mod identifier;
 pub mod imaging;
 pub mod item;
 pub mod limits;
-<<<<<<< HEAD
 pub mod log;
-=======
 pub mod organisation;
->>>>>>> d74ed46 (wire: Read and write entries, batches and records)
 pub mod phi;
 pub mod specimen;
 pub mod time;
