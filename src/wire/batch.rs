@@ -63,14 +63,16 @@ impl Header {
     }
 
     fn decode(bytes: &Bytes) -> Result<Self, FieldError> {
-        let sent = pb::BatchHeader::decode(bytes.clone())
-            .map_err(|_| FieldError::new("header", Problem::Undecodable))?;
+        let sent =
+            pb::BatchHeader::decode(bytes.clone()).map_err(|_| FieldError::new("header", Problem::Undecodable))?;
         let found = sent.key_id.len();
         Ok(Self {
             organisation: parsed("organisation", &sent.organisation, "organisation code")?,
-            key_id: sent.key_id.as_ref().try_into().map_err(|_| {
-                FieldError::new("key_id", Problem::Length { found, expected: 8 })
-            })?,
+            key_id: sent
+                .key_id
+                .as_ref()
+                .try_into()
+                .map_err(|_| FieldError::new("key_id", Problem::Length { found, expected: 8 }))?,
             sequence: match sent.sequence {
                 0 => return Err(FieldError::new("sequence", Problem::Missing)),
                 sequence => sequence,
@@ -111,9 +113,10 @@ impl Batch {
         if header.size != found {
             return Err(FieldError::new("header.size", Problem::Length { found, expected: header.size }));
         }
-        let signature: [u8; 64] = sent.signature.as_ref().try_into().map_err(|_| {
-            FieldError::new("signature", Problem::Length { found: sent.signature.len(), expected: 64 })
-        })?;
+        let signature: [u8; 64] =
+            sent.signature.as_ref().try_into().map_err(|_| {
+                FieldError::new("signature", Problem::Length { found: sent.signature.len(), expected: 64 })
+            })?;
         Ok(Self { header, header_bytes: sent.header, signature, entries: sent.entries })
     }
 

@@ -2,14 +2,14 @@
 
 use rust_decimal::Decimal;
 
-use crate::domain::entry::{
-    Content, Entry, LaboratoryResult, LocalCode, Original, ResultStatus, Sensitivity, Times,
-};
+use crate::domain::entry::{Content, Entry, LaboratoryResult, LocalCode, Original, ResultStatus, Sensitivity, Times};
 use crate::domain::imaging::{Contrast, Coverage, ImagingStudy, Laterality, Series};
 use crate::domain::limits::{KEY_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::domain::specimen::Specimen;
 use crate::domain::value::{AsSent, Comparability, Comparator, Incomparable, Quantity, Value};
-use crate::wire::field::{FieldError, Problem, at_most, fixed, moment, named, optional, optional_moment, parsed, short};
+use crate::wire::field::{
+    FieldError, Problem, at_most, fixed, moment, named, optional, optional_moment, parsed, short,
+};
 use crate::wire::pb;
 
 impl TryFrom<&pb::Entry> for Entry {

@@ -55,11 +55,9 @@ impl From<&LaboratoryResult> for pb::LaboratoryResult {
             value: match &result.value {
                 Value::Quantity(quantity) => Some(Sent::Quantity(quantity.into())),
                 Value::Text(text) => Some(Sent::Text(text.clone())),
-                Value::Coded { code, display, system } => Some(Sent::Coded(pb::Code {
-                    system: system.clone(),
-                    code: code.clone(),
-                    display: display.clone(),
-                })),
+                Value::Coded { code, display, system } => {
+                    Some(Sent::Coded(pb::Code { system: system.clone(), code: code.clone(), display: display.clone() }))
+                }
                 Value::InOriginal => None,
             },
             reference_range: result.reference_range.clone().unwrap_or_default(),

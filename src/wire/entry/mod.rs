@@ -37,9 +37,7 @@ pub(crate) mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-    use crate::domain::entry::{
-        Content, LaboratoryResult, LocalCode, Original, ResultStatus, Sensitivity, Times,
-    };
+    use crate::domain::entry::{Content, LaboratoryResult, LocalCode, Original, ResultStatus, Sensitivity, Times};
     use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId};
     use crate::domain::imaging::{Contrast, Coverage, ImagingStudy, Laterality, Series};
     use crate::domain::specimen::Specimen;
