@@ -10,6 +10,7 @@ pub mod item;
 pub mod limits;
 pub mod log;
 pub mod organisation;
+pub mod person;
 pub mod phi;
 pub mod specimen;
 pub mod time;

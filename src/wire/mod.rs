@@ -4,5 +4,7 @@ pub mod batch;
 pub mod entry;
 pub mod field;
 pub mod hl7;
+pub mod organisations;
 pub mod pb;
+pub mod person;
 pub mod record;
