@@ -62,8 +62,12 @@ fn organisation(record: &csv::StringRecord, line: u64) -> Result<Organisation, O
         return Err(error(2, "a Chinese name is needed".into()));
     }
     Ok(Organisation {
-        code: cell(0).parse().map_err(|failure: crate::domain::organisation::OrganisationError| error(0, failure.to_string()))?,
-        role: cell(1).parse().map_err(|failure: crate::domain::organisation::OrganisationError| error(1, failure.to_string()))?,
+        code: cell(0)
+            .parse()
+            .map_err(|failure: crate::domain::organisation::OrganisationError| error(0, failure.to_string()))?,
+        role: cell(1)
+            .parse()
+            .map_err(|failure: crate::domain::organisation::OrganisationError| error(1, failure.to_string()))?,
         name_zh: cell(2).to_owned(),
         name_en: cell(3).to_owned(),
         region: cell(4).parse().map_err(|failure: crate::domain::adcode::AdcodeError| error(4, failure.to_string()))?,

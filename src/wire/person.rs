@@ -24,9 +24,10 @@ impl TryFrom<&pb::Person> for Person {
 /// [`FieldError`] naming the field; the caller must correct it.
 pub fn person(identifiers: &[pb::Identifier], sex: pb::Sex, birth_date: &str) -> Result<Person, FieldError> {
     at_most("identifiers", identifiers.len(), IDENTIFIERS_MAX)?;
-    let identifiers = identifiers.iter().enumerate().map(|(place, sent)| {
-        identifier(sent).map_err(|error| error.under(&format!("identifiers[{place}]")))
-    });
+    let identifiers = identifiers
+        .iter()
+        .enumerate()
+        .map(|(place, sent)| identifier(sent).map_err(|error| error.under(&format!("identifiers[{place}]"))));
     Ok(Person {
         identifiers: identifiers.collect::<Result<_, _>>()?,
         sex: match sex {
@@ -36,9 +37,9 @@ pub fn person(identifiers: &[pb::Identifier], sex: pb::Sex, birth_date: &str) ->
         },
         birth_date: match birth_date {
             "" => None,
-            text => Some(Phi::new(date(text).ok_or_else(|| {
-                FieldError::new("birth_date", Problem::Form("date, YYYY-MM-DD"))
-            })?)),
+            text => Some(Phi::new(
+                date(text).ok_or_else(|| FieldError::new("birth_date", Problem::Form("date, YYYY-MM-DD")))?,
+            )),
         },
     })
 }
