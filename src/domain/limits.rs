@@ -6,6 +6,18 @@ pub const MLLP_FRAME_BYTES_MAX: usize = 16 << 20;
 pub const INSTANCE_BYTES_MAX: u64 = 2 << 30;
 /// Deepest nesting of DICOM sequences.
 pub const SEQUENCE_DEPTH_MAX: u8 = 32;
+/// Most elements of one DICOM data set or item, those of nested items not counted.
+pub const DICOM_ELEMENTS_MAX: usize = 65_536;
+/// Most items read of one DICOM sequence; more are walked, and not read.
+pub const DICOM_ITEMS_READ_MAX: usize = 64;
+/// Longest text kept of one DICOM value, in characters.
+pub const DICOM_TEXT_CHARS_MAX: usize = 1_024;
+/// Largest deflated DICOM data set once inflated, in bytes.
+pub const DICOM_INFLATED_BYTES_MAX: usize = 256 << 20;
+/// Largest DIMSE command set, in bytes.
+pub const DICOM_COMMAND_BYTES_MAX: usize = 16 << 10;
+/// Largest DICOM instance held in memory while it arrives, in bytes; a larger one is spooled to a file.
+pub const DICOM_MEMORY_BYTES_MAX: usize = 8 << 20;
 /// Largest encoded entry, in bytes; a study of 3,000 instances must fit.
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// Most entries in one batch.

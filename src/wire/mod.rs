@@ -5,6 +5,7 @@ pub mod entry;
 pub mod field;
 pub mod hl7;
 pub mod organisations;
+pub mod dicom;
 pub mod pb;
 pub mod person;
 pub mod record;
