@@ -1,11 +1,11 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
 pub mod batch;
+pub mod dicom;
 pub mod entry;
 pub mod field;
 pub mod hl7;
 pub mod organisations;
-pub mod dicom;
 pub mod pb;
 pub mod person;
 pub mod record;
