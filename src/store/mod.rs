@@ -1,1 +1,4 @@
 //! Floor 3: what is kept on disk: the journal, the originals, and the engines' projections. Only this floor names an engine.
+
+pub mod files;
+pub mod journal;
