@@ -147,7 +147,10 @@ fn the_hazards_of_single_samples_are_met() {
 
     let documents = reports("ms_oul_r22.hl7");
     let Value::Attachment(document) = &documents[0].observations[2].values[0] else { panic!("not a document") };
-    assert_eq!((document.media_type.as_str(), document.bytes.reveal().as_slice()), ("image/jpeg", &b"This is a Base64 string"[..]));
+    assert_eq!(
+        (document.media_type.as_str(), document.bytes.reveal().as_slice()),
+        ("image/jpeg", &b"This is a Base64 string"[..])
+    );
 }
 
 fn outcome(message: &[u8]) -> Outcome {

@@ -61,10 +61,11 @@ pub struct Report {
 impl Report {
     /// Gives all text results in order, one line each: the narrative of an imaging or pathology report.
     pub fn narrative(&self) -> Phi<String> {
-        let texts = self.observations.iter().flat_map(|observation| &observation.values).filter_map(|value| match value {
-            Value::Text(text) => Some(text.reveal().as_str()),
-            _ => None,
-        });
+        let texts =
+            self.observations.iter().flat_map(|observation| &observation.values).filter_map(|value| match value {
+                Value::Text(text) => Some(text.reveal().as_str()),
+                _ => None,
+            });
         Phi::new(texts.collect::<Vec<_>>().join("\n"))
     }
 }
@@ -197,11 +198,7 @@ fn append(last: &mut Observation, next: Observation) {
     last.notes.extend(next.notes);
 }
 
-fn observation(
-    noted: &Noted<'_>,
-    report: ReportStatus,
-    settings: &SourceSettings,
-) -> Result<Observation, Hl7Error> {
+fn observation(noted: &Noted<'_>, report: ReportStatus, settings: &SourceSettings) -> Result<Observation, Hl7Error> {
     let obx = noted.segment;
     let value_type = obx.field(2).component(1).value().unwrap_or_default();
     let at_value = Place::field("OBX", obx.occurrence(), 5);
@@ -251,7 +248,9 @@ fn study_uids(order: &Order<'_>) -> Vec<String> {
     let naming = order.results.iter().map(|noted| noted.segment).filter(|obx| {
         let code = Coded::of(obx.field(3));
         let is_called = |one: &str| one.eq_ignore_ascii_case("Study Instance UID");
-        STUDY_CODES.iter().any(|study| code.names(study, "DCM")) || is_called(&code.first.text) || is_called(&code.first.code)
+        STUDY_CODES.iter().any(|study| code.names(study, "DCM"))
+            || is_called(&code.first.text)
+            || is_called(&code.first.code)
     });
     let from_results = naming.filter_map(|obx| obx.field(5).component(1).value());
     let mut uids: Vec<String> = from_studies.chain(from_results).filter(|text| is_uid(text)).collect();

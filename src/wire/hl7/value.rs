@@ -3,8 +3,8 @@
 //! Source: HL7 v2.5.1, 7.4.2 (OBX-2, OBX-5), table 0125; 2.A.24 (ED), 2.A.64 (RP), 2.A.70 (SN).
 
 use base64::Engine;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 
 use super::SourceSettings;
 use super::coded::Coded;
@@ -107,7 +107,12 @@ fn number(text: &str) -> Value {
         let Some(rest) = trimmed.strip_prefix(written).map(str::trim) else { continue };
         if is_decimal(rest) {
             let [comparator, first] = [comparator, rest].map(str::to_owned);
-            return Value::Structured(Structured { comparator, first, separator: String::new(), second: String::new() });
+            return Value::Structured(Structured {
+                comparator,
+                first,
+                separator: String::new(),
+                second: String::new(),
+            });
         }
     }
     Value::Text(Phi::new(text.to_owned()))
