@@ -1,0 +1,3 @@
+//! The hub: takes signed batches, judges, prompts, and brings originals.
+
+pub mod grant;
