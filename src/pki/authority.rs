@@ -80,7 +80,7 @@ pub enum AuthorityError {
         /// Which name.
         what: &'static str,
     },
-    /// The period is empty, or reaches beyond the authority's own certificate.
+    /// The period is empty; give it a later end.
     #[error("the period of validity is empty")]
     Period,
     /// The library refused to sign; this is our mistake.
@@ -138,7 +138,9 @@ impl Authority {
         for host in hosts {
             params.subject_alt_names.push(match host.parse() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(host.as_str().try_into().map_err(|_| AuthorityError::Name { what: "host" })?),
+                Err(_) => {
+                    SanType::DnsName(host.as_str().try_into().map_err(|_| AuthorityError::Name { what: "host" })?)
+                }
             });
         }
         let (client, server) = (ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth);
@@ -178,7 +180,10 @@ impl Authority {
     ///
     /// Source: RFC 5280, 5.
     pub fn revocation_list(
-        &self, number: u64, revocations: &[(CertificateSerial, Revocation)], validity: Validity,
+        &self,
+        number: u64,
+        revocations: &[(CertificateSerial, Revocation)],
+        validity: Validity,
     ) -> Result<String, AuthorityError> {
         let revoked = revocations.iter().map(|(serial, revocation)| RevokedCertParams {
             serial_number: SerialNumber::from_slice(serial.as_bytes()),
@@ -206,7 +211,8 @@ impl Authority {
 fn named(request: &Request, purpose: Purpose) -> Result<CertificateParams, AuthorityError> {
     let mut params = blank(&request.name, &request.serial, request.validity)?;
     let uri = Identity { purpose, ..request.identity }.to_string();
-    params.subject_alt_names = vec![SanType::URI(uri.try_into().map_err(|_| AuthorityError::Name { what: "identity" })?)];
+    params.subject_alt_names =
+        vec![SanType::URI(uri.try_into().map_err(|_| AuthorityError::Name { what: "identity" })?)];
     Ok(params)
 }
 

@@ -102,6 +102,15 @@ pub fn serial(certificate: &X509Certificate<'_>) -> Result<CertificateSerial, Id
     CertificateSerial::new(certificate.raw_serial()).map_err(|_| IdentityError::Certificate)
 }
 
+/// Reads the serial number of the certificate in a PEM file.
+///
+/// # Errors
+/// [`IdentityError::Certificate`] when there is none; give another file.
+pub fn serial_in_pem(pem: &[u8]) -> Result<CertificateSerial, IdentityError> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| IdentityError::Certificate)?;
+    serial(&block.parse_x509().map_err(|_| IdentityError::Certificate)?)
+}
+
 impl FromStr for Identity {
     type Err = IdentityError;
 

@@ -1,5 +1,8 @@
 //! The record of every certificate an authority has issued and revoked, and its form as JSON. Signing is in `authority`.
 
+use std::str::FromStr;
+
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 
 use super::authority::Validity;
@@ -87,6 +90,12 @@ pub enum RegisterError {
     /// An entry holds a value that cannot be.
     #[error("entry {0} of the register holds a value that cannot be; restore index.json from the backup")]
     Entry(usize),
+    /// No reason is spelt so.
+    #[error(
+        "no such reason; reasons are unspecified, key-compromise, affiliation-changed, superseded, \
+         cessation-of-operation and privilege-withdrawn"
+    )]
+    Reason,
     /// No certificate fits the selection.
     #[error("no certificate of this authority fits; see: concord ca list")]
     Unknown,
@@ -104,7 +113,9 @@ impl Register {
     /// # Errors
     /// [`RegisterError::Unknown`] when nothing fits; look the certificate up with `concord ca list`.
     pub fn revoke(
-        &mut self, selection: &Selection, revocation: Revocation,
+        &mut self,
+        selection: &Selection,
+        revocation: Revocation,
     ) -> Result<Vec<CertificateSerial>, RegisterError> {
         let mut known = false;
         let mut marked = Vec::new();
@@ -204,6 +215,16 @@ impl TryFrom<EntryRecord> for Entry {
     }
 }
 
+impl FromStr for Reason {
+    type Err = RegisterError;
+
+    /// Reads a reason as the register spells it, `key-compromise`.
+    fn from_str(text: &str) -> Result<Self, RegisterError> {
+        let read: Result<Self, serde::de::value::Error> = Self::deserialize(text.into_deserializer());
+        read.map_err(|_| RegisterError::Reason)
+    }
+}
+
 impl From<Reason> for rcgen::RevocationReason {
     fn from(reason: Reason) -> Self {
         match reason {
@@ -221,6 +242,7 @@ impl Faulty for RegisterError {
     fn fault(&self) -> Fault {
         match self {
             RegisterError::Form { .. } | RegisterError::Entry(_) => Fault::Broken,
+            RegisterError::Reason => Fault::BadInput,
             RegisterError::Unknown => Fault::Missing,
         }
     }

@@ -28,7 +28,11 @@ pub struct Watcher<T, L> {
 ///
 /// # Errors
 /// What `load` says of the first reading; nothing is kept then.
-pub fn reloading<T, E, L>(files: Vec<PathBuf>, interval: Duration, mut load: L) -> Result<(Reloading<T>, Watcher<T, L>), E>
+pub fn reloading<T, E, L>(
+    files: Vec<PathBuf>,
+    interval: Duration,
+    mut load: L,
+) -> Result<(Reloading<T>, Watcher<T, L>), E>
 where
     L: FnMut() -> Result<T, E>,
 {

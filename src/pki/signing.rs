@@ -165,7 +165,11 @@ impl VerifyingKeyRecord {
     /// # Errors
     /// [`SigningError::Period`], [`SigningError::Revoked`] or [`SigningError::Signature`]; refuse the content.
     pub fn verify(
-        &self, domain: SigningDomain, bytes: &[u8], signature: &[u8], at: Moment,
+        &self,
+        domain: SigningDomain,
+        bytes: &[u8],
+        signature: &[u8],
+        at: Moment,
     ) -> Result<(), SigningError> {
         let at_ms = at.unix_ms();
         if at_ms < self.not_before.unix_ms() || at_ms > self.not_after.unix_ms() {
@@ -199,9 +203,11 @@ impl std::fmt::Display for SigningKeyId {
 fn may_sign(certificate: &X509Certificate<'_>) -> Result<(), SigningError> {
     let usage = certificate.key_usage().map_err(|_| SigningError::Usage)?.ok_or(SigningError::Usage)?;
     let extended = certificate.extended_key_usage().map_err(|_| SigningError::Usage)?.ok_or(SigningError::Usage)?;
-    let document = extended.value.other.iter().any(|oid| {
-        oid.iter().is_some_and(|parts| parts.eq(super::authority::DOCUMENT_SIGNING))
-    });
+    let document = extended
+        .value
+        .other
+        .iter()
+        .any(|oid| oid.iter().is_some_and(|parts| parts.eq(super::authority::DOCUMENT_SIGNING)));
     let ed25519 = certificate.public_key().algorithm.algorithm == x509_parser::oid_registry::OID_SIG_ED25519;
     let allowed = usage.value.digital_signature() && document && ed25519 && !certificate.is_ca();
     if allowed { Ok(()) } else { Err(SigningError::Usage) }

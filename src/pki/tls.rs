@@ -7,9 +7,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use zeroize::Zeroizing;
@@ -113,11 +111,14 @@ struct RoleVerifier {
 
 impl ServerCertVerifier for RoleVerifier {
     fn verify_server_cert(
-        &self, end_entity: &CertificateDer<'_>, intermediates: &[CertificateDer<'_>], server_name: &ServerName<'_>,
-        ocsp_response: &[u8], now: UnixTime,
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified =
-            self.names.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
+        let verified = self.names.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)?;
         match identity::caller(end_entity, self.region) {
             Ok(server) if server.role == self.role => Ok(verified),
             _ => Err(CertificateError::ApplicationVerificationFailure.into()),
@@ -125,13 +126,19 @@ impl ServerCertVerifier for RoleVerifier {
     }
 
     fn verify_tls12_signature(
-        &self, message: &[u8], certificate: &CertificateDer<'_>, signed: &DigitallySignedStruct,
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.names.verify_tls12_signature(message, certificate, signed)
     }
 
     fn verify_tls13_signature(
-        &self, message: &[u8], certificate: &CertificateDer<'_>, signed: &DigitallySignedStruct,
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.names.verify_tls13_signature(message, certificate, signed)
     }
