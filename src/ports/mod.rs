@@ -1,3 +1,4 @@
 //! Floor 2: the few traits that have two implementers, in domain words.
 
 pub mod clock;
+pub mod index;

@@ -1,4 +1,7 @@
 //! Floor 3: what is kept on disk: the journal, the originals, and the engines' projections. Only this floor names an engine.
 
-pub mod files;
-pub mod journal;
+pub mod hub;
+pub mod index;
+pub mod originals;
+mod packing;
+pub mod projection;

@@ -1,4 +1,0 @@
-//! The hub: takes signed batches, judges, prompts, and brings originals.
-
-pub mod grant;
-pub mod pseudonym;

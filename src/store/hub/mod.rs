@@ -1,0 +1,134 @@
+//! The hub's projections beside the index: chains, receipts, keys, policies, statements, persons, requests, prompts,
+//! figures and positions, one file each. What is recorded when is decided by the services; here it is only kept.
+
+mod batches;
+mod figures;
+mod persons;
+mod prompts;
+mod registry;
+mod requests;
+
+use std::path::Path;
+
+use redb::{ReadTransaction, WriteTransaction};
+
+pub use self::batches::{BatchPlace, ChainHead};
+pub use self::figures::{Figure, FigureKey, Marked};
+pub use self::persons::{KeyedDigest, KnownPerson};
+pub use self::prompts::{KeptPrompt, PromptState};
+pub use self::registry::{KeptPolicy, SigningKeyId};
+pub use self::requests::RequestKind;
+use super::projection::{Projection, ProjectionError, Rows, Table, put, remove};
+use crate::domain::id::Digest;
+use crate::domain::log::Sequence;
+use sha2::Digest as _;
+
+/// The hub's projections of its journal in one redb file.
+#[derive(Debug)]
+pub struct HubState(Projection);
+
+/// The projections as they are read: [`HubView`], or inside a change.
+#[derive(Debug)]
+pub struct HubTables<R>(R);
+
+/// The projections at one instant; cheap to make, and unmoved by later writes.
+pub type HubView = HubTables<ReadTransaction>;
+
+/// The projections inside a change: reads see what the change wrote so far.
+pub type HubChange<'t> = HubTables<&'t WriteTransaction>;
+
+impl HubState {
+    /// Opens the projections, or makes empty ones; the engine may hold `cache_bytes` of pages in memory.
+    ///
+    /// # Errors
+    /// [`ProjectionError::NeedsRebuild`] or [`ProjectionError::Damaged`] when the file cannot be trusted: move it
+    /// aside with [`super::projection::quarantine`], open again and feed it the journal from the start.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, ProjectionError> {
+        Projection::open(path, FORM, cache_bytes, &tables()).map(Self)
+    }
+
+    /// Makes projections that live as long as the process.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn in_memory() -> Result<Self, ProjectionError> {
+        Projection::in_memory(FORM, &tables()).map(Self)
+    }
+
+    /// Gives the next record to apply: all below it are applied.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn applied(&self) -> Result<Sequence, ProjectionError> {
+        self.0.applied()
+    }
+
+    /// Starts reading.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn read(&self) -> Result<HubView, ProjectionError> {
+        self.0.read().map(HubTables)
+    }
+
+    /// Applies records up to `next`: all that `change` writes, and the position, or nothing.
+    ///
+    /// # Errors
+    /// [`ProjectionError::AlreadyApplied`] when `next` is not beyond [`HubState::applied`], because figures must not
+    /// be added twice; otherwise whatever `change` returns, or the engine's error.
+    pub fn write<T>(
+        &self,
+        next: Sequence,
+        change: impl FnOnce(&HubChange<'_>) -> Result<T, ProjectionError>,
+    ) -> Result<T, ProjectionError> {
+        self.0.write(next, |transaction| {
+            let applied = super::projection::applied_in(transaction)?;
+            if next <= applied {
+                return Err(ProjectionError::AlreadyApplied { applied, next });
+            }
+            change(&HubTables(transaction))
+        })
+    }
+
+    /// Brings everything written so far to the disk.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Io`] when the disk fails.
+    pub fn flush(&self) -> Result<(), ProjectionError> {
+        self.0.flush()
+    }
+}
+
+impl HubChange<'_> {
+    fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ProjectionError> {
+        put(self.0, table, key, value)
+    }
+
+    fn remove(&self, table: Table, key: &[u8]) -> Result<(), ProjectionError> {
+        remove(self.0, table, key)
+    }
+}
+
+impl<R: Rows> HubTables<R> {
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        self.0.row(table, key)
+    }
+}
+
+/// Shortens a caller's text to a key of fixed length; 16 bytes of SHA-256 do not meet by chance.
+fn hashed(text: &[u8]) -> [u8; 16] {
+    let digest = Digest::new(sha2::Sha256::digest(text).into());
+    let (short, _) = digest.as_bytes().split_at(16);
+    let mut key = [0; 16];
+    key.copy_from_slice(short);
+    key
+}
+
+fn tables() -> Vec<Table> {
+    [batches::TABLES, figures::TABLES, persons::TABLES, prompts::TABLES, registry::TABLES, requests::TABLES].concat()
+}
+
+const FORM: u32 = 1;
+
+#[cfg(test)]
+mod tests;
