@@ -1,1 +1,4 @@
 //! Floor 5: protocols: gRPC, MLLP and DICOM servers. Authenticate, authorise, then parse.
+
+pub mod dicom;
+pub mod fault;
