@@ -1,7 +1,10 @@
 //! Floor 1: the field's own words and rules. No IO, no clock, no randomness, no locks, no async, no serde, no prost.
 
 pub mod adcode;
+pub mod body_part;
+pub mod catalogue;
 pub mod entry;
+pub mod eqa;
 pub mod fault;
 pub mod id;
 pub mod identifier;
@@ -9,9 +12,18 @@ pub mod imaging;
 pub mod item;
 pub mod limits;
 pub mod log;
+pub mod order;
 pub mod organisation;
+pub mod panel;
 pub mod person;
 pub mod phi;
+pub mod policy;
+pub mod qualification;
+pub mod reason;
+pub mod rule;
+pub mod scope;
 pub mod specimen;
 pub mod time;
+pub mod unit;
 pub mod value;
+pub mod verdict;

@@ -68,6 +68,21 @@ impl Person {
         Ok(found.into_iter().map(|(_, identifier)| identifier).collect())
     }
 
+    /// Feeds the sex to a keyed digest, if it is known, and says whether it did.
+    pub fn feed_sex(&self, digest: &mut dyn FnMut(&[u8])) -> bool {
+        let letter = self.sex.as_ref().map(|sex| match sex.reveal() {
+            RegisteredSex::Male => b"M",
+            RegisteredSex::Female => b"F",
+        });
+        letter.inspect(|letter| digest(*letter)).is_some()
+    }
+
+    /// Feeds the birth date to a keyed digest, if it is known, and says whether it did.
+    pub fn feed_birth_date(&self, digest: &mut dyn FnMut(&[u8])) -> bool {
+        let date = self.birth_date.as_ref().map(|date| date.reveal().to_string());
+        date.inspect(|date| digest(date.as_bytes())).is_some()
+    }
+
     fn comparable(&self, identifier: &Identifier, place: usize) -> Result<Identifier, PersonError> {
         let text: String = identifier.value.reveal().chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
         let text = text.to_uppercase();
@@ -84,6 +99,15 @@ impl Person {
         }
         let kind = identifier.kind.clone();
         Ok(Identifier { kind, authority: identifier.authority.trim().to_owned(), value: Phi::new(text) })
+    }
+}
+
+impl Identifier {
+    /// Feeds type, authority and value to a keyed digest.
+    pub fn feed(&self, digest: &mut dyn FnMut(&[u8])) {
+        digest(self.kind.as_str().as_bytes());
+        digest(self.authority.as_bytes());
+        digest(self.value.reveal().as_bytes());
     }
 }
 

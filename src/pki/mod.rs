@@ -1,1 +1,18 @@
 //! Floor 3: certificates, signing keys, revocation and the TLS settings made of them.
+
+pub mod authority;
+pub mod identity;
+pub mod register;
+pub mod reload;
+pub mod signing;
+pub mod tls;
+pub mod trust;
+
+use time::OffsetDateTime;
+
+use crate::domain::time::Moment;
+
+/// Gives a moment as X.509 writes times, in whole seconds.
+fn x509_time(at: Moment) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp(at.unix_ms().div_euclid(1_000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}

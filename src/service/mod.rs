@@ -1,1 +1,3 @@
 //! Floor 4: what the hub and the node do, without protocols.
+
+pub mod hub;

@@ -1,7 +1,9 @@
 //! Floor 3: what is kept on disk: the journal, the originals, and the engines' projections. Only this floor names an engine.
 
+pub mod files;
 pub mod hub;
 pub mod index;
+pub mod journal;
 pub mod originals;
 mod packing;
 pub mod projection;

@@ -33,11 +33,11 @@ impl Header {
         let mut lines =
             text.split(['\r', '\n']).map(|line| line.trim_start_matches(|c: char| !c.is_ascii_alphabetic()));
         let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
-        let as_message =
-            ["BHS", "FHS"].iter().find_map(|name| line.strip_prefix(name)).map(|rest| format!("MSH{rest}"));
-        match Separators::of_header(as_message.as_deref().unwrap_or(line)) {
+        let batch = ["BHS", "FHS"].iter().find_map(|name| line.strip_prefix(name)).map(|rest| format!("MSH{rest}"));
+        match Separators::of_header(batch.as_deref().unwrap_or(line)) {
             Ok((separators, _)) => {
-                let fields = line.split(separators.field).skip(2).map(str::to_owned).collect();
+                let written: Vec<String> = line.split(separators.field).skip(2).map(str::to_owned).collect();
+                let fields = if batch.is_some() { as_message_fields(&written) } else { written };
                 Self { separators, charset, fields }
             }
             Err(_) => Self { separators: Separators::default(), charset: Charset::UTF_8, fields: Vec::new() },
@@ -79,4 +79,11 @@ impl Header {
     pub fn charset(&self) -> Charset {
         self.charset
     }
+}
+
+/// Puts the fields of a batch or file header where a message header has them: the parties and the time stand alike, the
+/// control id is field 11 instead of 10.
+fn as_message_fields(written: &[String]) -> Vec<String> {
+    let field = |number: usize| written.get(number - 3).cloned().unwrap_or_default();
+    vec![field(3), field(4), field(5), field(6), field(7), String::new(), String::new(), field(11)]
 }

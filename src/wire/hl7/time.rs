@@ -43,6 +43,15 @@ fn read(text: &str, usual_offset_minutes: i16) -> Option<Moment> {
     Some(if digits.len() <= 8 { moment.to_the_day() } else { moment })
 }
 
+/// Reads a whole date, such as that of a birth, in the writer's own calendar; nothing where it is partial or impossible.
+pub fn date(text: &str, offset_minutes: i16) -> Option<time::Date> {
+    let moment = moment(text, offset_minutes).ok()?;
+    let is_whole = compact(text.trim())?.bytes().take_while(u8::is_ascii_digit).count() >= 8;
+    let day = i32::try_from(moment.local_day()).ok()?;
+    let epoch = time::OffsetDateTime::UNIX_EPOCH.date().to_julian_day();
+    time::Date::from_julian_day(epoch + day).ok().filter(|_| is_whole)
+}
+
 /// Takes the punctuation out of `2024-06-15T10:30:00.5+08:00`; other text passes unchanged.
 fn compact(text: &str) -> Option<String> {
     let bytes = text.as_bytes();

@@ -1,0 +1,38 @@
+//! Files that are there whole or not at all after a power failure. What is in them is for others to know.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Replaces the file at `path` by `bytes` in one step, and returns once that is durable.
+///
+/// # Errors
+/// What the operating system answers; the old file, if any, is then still there.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_added_extension("draft");
+    let mut file = File::create(&draft)?;
+    file.write_all(bytes)?;
+    // Synced before it takes the name, so that the name never stands for half a file.
+    file.sync_all()?;
+    fs::rename(&draft, path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Replaces the file at `path` by `bytes` in one step that a power failure may still undo or damage; syncing the file and
+/// its folder makes it durable.
+///
+/// # Errors
+/// What the operating system answers; the old file, if any, is then still there.
+pub fn replace_soon(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_added_extension("draft");
+    fs::write(&draft, bytes)?;
+    fs::rename(&draft, path)
+}
+
+/// Makes the names in a folder durable.
+///
+/// # Errors
+/// What the operating system answers; count nothing created or renamed there as kept.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
