@@ -2,6 +2,10 @@
 
 /// Largest MLLP frame, in bytes; a scanned report in an ED value must fit.
 pub const MLLP_FRAME_BYTES_MAX: usize = 16 << 20;
+/// Most open connections of one MLLP listener.
+pub const MLLP_CONNECTIONS_MAX: usize = 256;
+/// Most messages of one MLLP connection that are worked on at once.
+pub const MLLP_PIPELINE_MAX: usize = 32;
 /// Largest DICOM instance taken over a network association, in bytes.
 pub const INSTANCE_BYTES_MAX: u64 = 2 << 30;
 /// Deepest nesting of DICOM sequences.

@@ -2,6 +2,7 @@
 
 use crate::domain::fault::Fault;
 use crate::wire::dicom::command::Status;
+use crate::wire::hl7::ack::AckCode;
 
 /// Gives the status of a DIMSE response.
 ///
@@ -14,5 +15,51 @@ pub fn dimse_status(fault: Fault) -> Status {
         Fault::Conflict => Status::DUPLICATE_INSTANCE,
         Fault::Limited | Fault::Busy => Status::OUT_OF_RESOURCES,
         Fault::Broken => Status::PROCESSING_FAILURE,
+    }
+}
+
+/// Gives the HL7 acknowledgement code: AE where the sender may correct the message or send it again, AR where neither
+/// will help. Source: HL7 v2.5.1, 2.9.2.2, table 0008.
+pub fn ack_code(fault: Fault) -> AckCode {
+    match fault {
+        Fault::BadInput | Fault::Missing | Fault::Conflict => AckCode::Error,
+        Fault::Limited | Fault::Broken | Fault::Busy => AckCode::Error,
+        Fault::Unproven | Fault::Denied => AckCode::Reject,
+    }
+}
+
+/// Gives the text of MSA-3 where nothing more exact is known; it says what to do next.
+pub fn ack_text(fault: Fault) -> &'static str {
+    match fault {
+        Fault::BadInput => "message cannot be taken; correct it",
+        Fault::Unproven => "sender is not known",
+        Fault::Denied => "sender may not send this",
+        Fault::Missing => "message refers to something unknown; correct it",
+        Fault::Conflict => "message contradicts what is recorded; correct it",
+        Fault::Limited => "too many messages; send again later",
+        Fault::Broken => "not stored; send again",
+        Fault::Busy => "not stored; send again later",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_never_succeed_is_rejected() {
+        let table = [
+            (Fault::BadInput, "AE"),
+            (Fault::Unproven, "AR"),
+            (Fault::Denied, "AR"),
+            (Fault::Missing, "AE"),
+            (Fault::Conflict, "AE"),
+            (Fault::Limited, "AE"),
+            (Fault::Broken, "AE"),
+            (Fault::Busy, "AE"),
+        ];
+        for (fault, code) in table {
+            assert_eq!(ack_code(fault).as_str(), code, "{fault:?}");
+        }
     }
 }

@@ -2,3 +2,4 @@
 
 pub mod dicom;
 pub mod fault;
+pub mod mllp;

@@ -2,7 +2,7 @@
 //!
 //! Source: HL7 v2.5.1, 2.9.2 (original mode), 2.15.5 (ERR), 2.15.8 (MSA); HL7 v2.3.1, 2.24.4 for the older ERR-1.
 
-use super::error::Hl7Error;
+use super::error::{Condition, Hl7Error};
 use super::escape::escape;
 use super::header::Header;
 use super::time::written;
@@ -82,33 +82,33 @@ pub fn acknowledgement(header: &Header, answer: &Answer, at: Moment, control_id:
     message.push('\r');
     message.push_str(&joined(&msa, field));
     message.push('\r');
-    if let Some(error) = &answer.error {
-        message.push_str(&err(header, error));
+    if answer.code != AckCode::Accept {
+        message.push_str(&err(header, answer));
         message.push('\r');
     }
     header.charset().encode(&message)
 }
 
 /// Builds ERR: from v2.5 on ERR-2 (location), ERR-3 (condition), ERR-4 (severity), ERR-7 and ERR-8 (texts); before that
-/// ERR-1 with location and condition in one.
-fn err(header: &Header, error: &Hl7Error) -> String {
+/// ERR-1 with location and condition in one. Without an error in the message the fault is ours and has no location.
+fn err(header: &Header, answer: &Answer) -> String {
     let separators = header.separators();
     let (field, component, subcomponent) = (separators.field, separators.component, separators.subcomponent);
-    let place = &error.place;
-    let condition = error.condition();
+    let condition = answer.error.map_or(INTERNAL, |error| error.condition());
     let number = |number: u16| if number == 0 { String::new() } else { number.to_string() };
+    let [segment, occurrence, at, part] = answer.error.map(|error| error.place).map_or_else(Default::default, |place| {
+        [place.segment.to_owned(), number(place.occurrence), number(place.field), number(place.component)]
+    });
+    let condition = [condition.code, condition.name, "HL70357"];
     if header.version() < (2, 5) {
-        let coded = [condition.code, condition.name, "HL70357"].join(&subcomponent.to_string());
-        let (occurrence, at) = (number(place.occurrence), number(place.field));
-        return format!("ERR{field}{}", joined(&[place.segment, &occurrence, &at, &coded], component));
+        let coded = condition.join(&subcomponent.to_string());
+        return format!("ERR{field}{}", joined(&[&segment, &occurrence, &at, &coded], component));
     }
-    let (occurrence, at, part) = (number(place.occurrence), number(place.field), number(place.component));
-    let repetition = if place.component == 0 { "" } else { "1" };
-    let location = joined(&[place.segment, &occurrence, &at, repetition, &part], component);
-    let location = location.trim_end_matches(component);
-    let coded = joined(&[condition.code, condition.name, "HL70357"], component);
-    let text = escape(&error.problem.to_string(), separators);
-    joined(&["ERR", "", location, &coded, "E", "", "", &text, &text], field)
+    let repetition = if part.is_empty() { "" } else { "1" };
+    let location = joined(&[&segment, &occurrence, &at, repetition, &part], component);
+    let text = answer.error.map_or_else(|| answer.text.to_owned(), |error| error.problem.to_string());
+    let text = escape(&text, separators);
+    joined(&["ERR", "", &location, &joined(&condition, component), "E", "", "", &text, &text], field)
 }
 
 fn joined(parts: &[&str], separator: char) -> String {
@@ -118,6 +118,9 @@ fn joined(parts: &[&str], separator: char) -> String {
 fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
     if text.is_empty() { otherwise } else { text }
 }
+
+/// What ERR-3 says where nothing is wrong with the message.
+const INTERNAL: Condition = Condition { code: "207", name: "Application internal error" };
 
 #[cfg(test)]
 mod tests {

@@ -57,6 +57,16 @@ pub enum Outcome {
     Refused(Hl7Error),
 }
 
+impl Outcome {
+    /// Gives what keeps the message from being taken, if anything does.
+    pub fn error(&self) -> Option<Hl7Error> {
+        match self {
+            Self::Refused(error) => Some(*error),
+            Self::Reports(_) | Self::Acknowledgement => None,
+        }
+    }
+}
+
 impl Reading {
     /// Reads one message, as [`batch::split_stream`] gives it.
     pub fn of(bytes: &[u8], settings: &SourceSettings) -> Self {
