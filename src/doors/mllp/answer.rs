@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{Door, Intake, Received, Refusal};
-use crate::doors::fault::{ack_code, ack_text};
 use crate::domain::fault::Fault;
+use crate::doors::fault::{ack_code, ack_text};
 use crate::wire::hl7::ack::{AckCode, Answer, acknowledgement};
 use crate::wire::hl7::batch::split_stream;
 use crate::wire::hl7::error::Hl7Error;

@@ -89,7 +89,8 @@ fn msa(answer: &str) -> &str {
 async fn an_answer_swaps_the_parties_echoes_the_control_id_and_ends_in_a_carriage_return() {
     let running = running(MllpSettings::default()).await;
     let answers = exchanged(&running, &framed(&report("M-1")), 1).await;
-    let expected = "MSH|^~\\&|EMR|HOSPITAL|LIS|LAB|20240615103000+0800||ACK^R01^ACK|1718418600000-0|P|2.5\rMSA|AA|M-1\r";
+    let expected =
+        "MSH|^~\\&|EMR|HOSPITAL|LIS|LAB|20240615103000+0800||ACK^R01^ACK|1718418600000-0|P|2.5\rMSA|AA|M-1\r";
     assert_eq!(answers, [expected]);
 }
 
@@ -135,7 +136,11 @@ async fn refusals_name_the_place_and_our_own_faults_do_not_blame_the_message() {
     assert_eq!(msa(&answers[2]), "MSA|AE|DOWN|not stored; send again later");
     assert!(answers[2].contains("\rERR|||207^Application internal error^HL70357|E|||"));
     assert_eq!(msa(&answers[3]), "MSA|AE||MSH[1]: message does not begin with MSH");
-    assert_eq!(*running.ledger.taken.lock().unwrap(), ["1", "4", ""], "what is refused is kept for somebody to look at");
+    assert_eq!(
+        *running.ledger.taken.lock().unwrap(),
+        ["1", "4", ""],
+        "what is refused is kept for somebody to look at"
+    );
 }
 
 #[tokio::test]

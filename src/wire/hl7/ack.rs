@@ -96,9 +96,10 @@ fn err(header: &Header, answer: &Answer) -> String {
     let (field, component, subcomponent) = (separators.field, separators.component, separators.subcomponent);
     let condition = answer.error.map_or(INTERNAL, |error| error.condition());
     let number = |number: u16| if number == 0 { String::new() } else { number.to_string() };
-    let [segment, occurrence, at, part] = answer.error.map(|error| error.place).map_or_else(Default::default, |place| {
-        [place.segment.to_owned(), number(place.occurrence), number(place.field), number(place.component)]
-    });
+    let [segment, occurrence, at, part] =
+        answer.error.map(|error| error.place).map_or_else(Default::default, |place| {
+            [place.segment.to_owned(), number(place.occurrence), number(place.field), number(place.component)]
+        });
     let condition = [condition.code, condition.name, "HL70357"];
     if header.version() < (2, 5) {
         let coded = condition.join(&subcomponent.to_string());
