@@ -1,5 +1,7 @@
 //! Floor 5: protocols: gRPC, MLLP and DICOM servers. Authenticate, authorise, then parse.
 
+pub mod auth;
 pub mod dicom;
 pub mod fault;
 pub mod mllp;
+pub mod tls;

@@ -1,1 +1,3 @@
 //! Floor 3: outbound connections to other machines.
+
+pub mod channel;

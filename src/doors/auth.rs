@@ -1,0 +1,115 @@
+//! The gate before every gRPC service: who may call which method, and whose certificate was revoked since it connected.
+//! It never touches a body. The table of methods is written in `grpc/access.rs`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::{Either, Ready, ready};
+use http::{Request, Response};
+use tonic::Status;
+use tower::{Layer, Service};
+
+use super::tls::Peer;
+use crate::domain::organisation::{Caller, Role};
+use crate::pki::reload::Reloading;
+use crate::pki::tls::ServerTls;
+
+/// Which roles may call which method; whatever is not in it may be called by nobody.
+#[derive(Debug, Clone)]
+pub struct AccessTable(Arc<HashMap<&'static str, &'static [Role]>>);
+
+/// The proof that a caller may call a method; handlers take it instead of a certificate.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    /// Who calls.
+    pub caller: Arc<Caller>,
+    /// The path of the method, `/package.Service/Method`.
+    pub method: &'static str,
+}
+
+/// Puts an [`Auth`] around a service.
+#[derive(Debug, Clone)]
+pub struct AuthLayer {
+    access: AccessTable,
+    tls: Reloading<ServerTls>,
+}
+
+/// Lets a call through with its [`Permit`], or answers it with a gRPC status.
+#[derive(Debug, Clone)]
+pub struct Auth<S> {
+    inner: S,
+    gate: AuthLayer,
+}
+
+impl AccessTable {
+    /// Makes the table from one row a method.
+    ///
+    /// # Panics
+    /// When a method stands in two rows: one of them would be ignored.
+    pub fn new(rows: &'static [(&'static str, &'static [Role])]) -> Self {
+        let table: HashMap<_, _> = rows.iter().copied().collect();
+        assert_eq!(table.len(), rows.len(), "a method stands in the access table twice");
+        Self(Arc::new(table))
+    }
+
+    /// Gives the method as the table spells it, when `role` may call it.
+    pub fn allowed(&self, path: &str, role: Role) -> Option<&'static str> {
+        let (method, roles) = self.0.get_key_value(path)?;
+        roles.contains(&role).then_some(*method)
+    }
+}
+
+impl AuthLayer {
+    /// Makes the gate from the table and the settings that carry the current revocation list.
+    pub fn new(access: AccessTable, tls: Reloading<ServerTls>) -> Self {
+        Self { access, tls }
+    }
+
+    /// Decides on a call before anything of its body is read.
+    fn permit<B>(&self, request: &Request<B>) -> Result<Permit, Status> {
+        let peer = request.extensions().get::<Peer>();
+        let caller = &peer.ok_or_else(|| Status::unauthenticated("no client certificate"))?.caller;
+        if self.tls.current().trust.revoked_since(&caller.serial).is_some() {
+            return Err(Status::unauthenticated("the client certificate is revoked"));
+        }
+        let method = self.access.allowed(request.uri().path(), caller.role);
+        let method = method.ok_or_else(|| Status::permission_denied("this role may not call this method"))?;
+        Ok(Permit { caller: Arc::clone(caller), method })
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = Auth<S>;
+
+    fn layer(&self, inner: S) -> Auth<S> {
+        Auth { inner, gate: self.clone() }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Auth<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Default,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.gate.permit(&request) {
+            Ok(permit) => {
+                request.extensions_mut().insert(permit);
+                Either::Left(self.inner.call(request))
+            }
+            Err(status) => {
+                tracing::debug!(code = ?status.code(), reason = status.message(), "call refused");
+                Either::Right(ready(Ok(status.into_http())))
+            }
+        }
+    }
+}
