@@ -165,7 +165,7 @@ mod tests {
         let head = TreeHead { size: 7, root: Hash::from([5; 32]) };
         let checkpoint = Checkpoint::new(&name, head);
         let note = Note::sign(checkpoint.to_string(), &key, |text| private.sign(text).to_bytes()).unwrap().to_string();
-        assert_eq!(Checkpoint::open(note.as_bytes(), &name, &[key.clone()]), Ok(checkpoint));
+        assert_eq!(Checkpoint::open(note.as_bytes(), &name, std::slice::from_ref(&key)), Ok(checkpoint));
         let other: KeyName = "hub.example.org/log2".parse().unwrap();
         assert_eq!(Checkpoint::open(note.as_bytes(), &other, &[key]), Err(CheckpointError::Origin));
         let stranger = VerifierKey::new(name.clone(), SigningKey::from_bytes(&[8; 32]).verifying_key());

@@ -303,9 +303,9 @@ mod tests {
         }
         assert_eq!(check(&both, &[]), Err(NoteError::Unknown { signatures: 2 }));
         let foreign_id = both.replace("x08go", "x08gp");
-        assert_eq!(check(&foreign_id, &[peter.clone()]), Err(NoteError::Unknown { signatures: 2 }));
+        assert_eq!(check(&foreign_id, std::slice::from_ref(&peter)), Err(NoteError::Unknown { signatures: 2 }));
         let forged = both.replace("rwz+eBzm", "rwz+eBzn");
-        assert_eq!(check(&forged, &[peter.clone()]).as_deref(), Ok(TEXT));
+        assert_eq!(check(&forged, std::slice::from_ref(&peter)).as_deref(), Ok(TEXT));
         assert_eq!(check(&forged, &[peter, enoch]), Err(NoteError::Signature { place: 1 }));
     }
 
@@ -351,7 +351,7 @@ mod tests {
         let private = SigningKey::from_bytes(&[3; 32]);
         let public = VerifierKey::new("example.org/log".parse().unwrap(), private.verifying_key());
         let note = Note::sign(text.to_owned(), &public, |text| private.sign(text).to_bytes()).unwrap();
-        assert_eq!(check(&note.to_string(), &[public.clone()]).as_deref(), Ok(text));
+        assert_eq!(check(&note.to_string(), std::slice::from_ref(&public)).as_deref(), Ok(text));
         for refused in ["", "no newline", "tab\there\n"] {
             let verdict = Note::sign(refused.to_owned(), &public, |_| [0; 64]);
             assert_eq!(verdict, Err(NoteError::Text { length: refused.len() }));

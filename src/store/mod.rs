@@ -7,3 +7,4 @@ pub mod journal;
 pub mod originals;
 mod packing;
 pub mod projection;
+pub mod tiles;
