@@ -2,6 +2,10 @@
 
 /// Largest MLLP frame, in bytes; a scanned report in an ED value must fit.
 pub const MLLP_FRAME_BYTES_MAX: usize = 16 << 20;
+/// Most fields, repetitions, components and subcomponents of one HL7 message, counted by their separators.
+pub const HL7_PARTS_MAX: usize = 200_000;
+/// Most messages of one MLLP frame or HL7 file.
+pub const HL7_BATCH_MESSAGES_MAX: usize = 10_000;
 /// Most open connections of one MLLP listener.
 pub const MLLP_CONNECTIONS_MAX: usize = 256;
 /// Most messages of one MLLP connection that are worked on at once.

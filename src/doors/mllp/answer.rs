@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::{Door, Intake, Received, Refusal};
 use crate::domain::fault::Fault;
+use crate::domain::limits::HL7_BATCH_MESSAGES_MAX;
 use crate::doors::fault::{ack_code, ack_text};
 use crate::wire::hl7::ack::{AckCode, Answer, acknowledgement};
 use crate::wire::hl7::batch::split_stream;
-use crate::wire::hl7::error::Hl7Error;
+use crate::wire::hl7::error::{Hl7Error, Place, Problem};
 use crate::wire::hl7::header::Header;
 use crate::wire::hl7::{Outcome, Reading, SourceSettings};
 
@@ -26,6 +27,10 @@ pub(super) fn works(frame: &Bytes) -> Vec<Work> {
     let split = split_stream(frame);
     if split.messages.is_empty() && split.miscounted.is_none() {
         return vec![Work::Message(frame.clone())];
+    }
+    if split.messages.len() > HL7_BATCH_MESSAGES_MAX {
+        let error = Hl7Error::new(Place::header(0), Problem::TooMany { parts_max: HL7_BATCH_MESSAGES_MAX });
+        return vec![Work::Envelope(frame.clone(), error)];
     }
     let mut works: Vec<Work> = split.messages.iter().map(|message| Work::Message(frame.slice_ref(message))).collect();
     works.extend(split.miscounted.map(|(header, error)| Work::Envelope(frame.slice_ref(header), error)));

@@ -7,9 +7,10 @@ use super::header::Header;
 use super::message::Message;
 
 /// What a message is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
     /// Results by order: ORU^R01, R30, R31 and R32.
+    #[default]
     Orders,
     /// Results by specimen, container or order: OUL^R21 to R24.
     Specimens,

@@ -100,6 +100,12 @@ pub enum Problem {
         /// The bound, in bytes.
         bytes_max: usize,
     },
+    /// There are more parts than this exchange takes; divide the message or the batch.
+    #[error("more than {parts_max} parts")]
+    TooMany {
+        /// The bound.
+        parts_max: usize,
+    },
     /// A batch or file trailer counts another number than arrived.
     #[error("trailer counts {counted}, {arrived} arrived")]
     CountMismatch {
@@ -143,7 +149,7 @@ impl Hl7Error {
             | Problem::AttachmentUnreadable
             | Problem::CountMismatch { .. }
             | Problem::CountUnreadable => Condition { code: "102", name: "Data type error" },
-            Problem::TooLong { .. } => Condition { code: "104", name: "Value too long" },
+            Problem::TooLong { .. } | Problem::TooMany { .. } => Condition { code: "104", name: "Value too long" },
             Problem::TypeUnsupported => Condition { code: "200", name: "Unsupported message type" },
             Problem::EventUnsupported => Condition { code: "201", name: "Unsupported event code" },
         }

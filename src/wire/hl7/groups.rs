@@ -67,6 +67,7 @@ enum NotesFor {
     Context,
 }
 
+#[derive(Default)]
 struct Walk<'m> {
     kind: Kind,
     pid: Option<Segment<'m>>,
@@ -78,23 +79,6 @@ struct Walk<'m> {
     describes_specimen: bool,
     notes_for: NotesFor,
     orders: Vec<Order<'m>>,
-}
-
-impl Default for Walk<'_> {
-    fn default() -> Self {
-        Self {
-            kind: Kind::Orders,
-            pid: None,
-            pv1: None,
-            orc: None,
-            specimens: Vec::new(),
-            context: Vec::new(),
-            open: None,
-            describes_specimen: false,
-            notes_for: NotesFor::Nobody,
-            orders: Vec::new(),
-        }
-    }
 }
 
 impl<'m> Walk<'m> {

@@ -14,6 +14,7 @@ use super::escape::unescape;
 use super::header::Header;
 use super::normalise::{Normalised, normalise};
 use super::separators::Separators;
+use crate::domain::limits::HL7_PARTS_MAX;
 use crate::domain::phi::Phi;
 
 /// A message that was decoded, normalised and parsed to its last byte.
@@ -37,7 +38,10 @@ impl Message {
     /// The first [`Hl7Error`] that keeps the message from being read whole; keep the original and answer AE.
     pub fn read(bytes: &[u8], settings: &SourceSettings) -> Result<Self, Hl7Error> {
         let (text, charset) = charset::decode(bytes, settings.charset_forced, settings.charset_usual)?;
-        let Normalised { text, foreign, .. } = normalise(&text, settings.joins_lines)?;
+        let Normalised { text, foreign, separators, .. } = normalise(&text, settings.joins_lines)?;
+        if text.chars().filter(|character| separators.divides(*character)).count() > HL7_PARTS_MAX {
+            return Err(Hl7Error::new(Place::header(0), Problem::TooMany { parts_max: HL7_PARTS_MAX }));
+        }
         let header = Header::of_text(&text, charset);
         let segments = spans(&text)?;
         Ok(Self { text, header, segments, foreign: foreign.into_iter().map(Phi::new).collect() })
@@ -209,6 +213,13 @@ mod tests {
         assert_eq!(pid.field(5).value(), None);
         assert_eq!(pid.field(6).text(), "a^b|c#");
         assert_eq!(pid.field(3).component(4).text(), "A");
+    }
+
+    #[test]
+    fn a_message_of_nothing_but_separators_is_refused_before_it_is_parsed() {
+        let text = format!("MSH|^~\\&|LIS\rOBX{}", "|~".repeat(HL7_PARTS_MAX));
+        let refused = Message::read(text.as_bytes(), &SourceSettings::default()).unwrap_err();
+        assert_eq!(refused.problem, Problem::TooMany { parts_max: HL7_PARTS_MAX });
     }
 
     proptest! {

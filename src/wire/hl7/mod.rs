@@ -103,3 +103,5 @@ impl Default for SourceSettings {
 
 #[cfg(test)]
 mod corpus;
+#[cfg(test)]
+mod hazards;

@@ -63,7 +63,7 @@ fn kind(line: &str, separator: char) -> Kind {
         && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     match (is_name, name.len(), has_fields) {
         (true, 3, true) => Kind::Segment,
-        (true, 3, false) => Kind::BareName,
+        (true, 3, false) if name.starts_with('Z') || BARE.contains(&name) => Kind::BareName,
         (true, 2..=8, true) => Kind::Foreign,
         _ => Kind::Text,
     }
@@ -72,6 +72,11 @@ fn kind(line: &str, separator: char) -> Kind {
 fn is_padding(character: char) -> bool {
     matches!(character, '\u{feff}' | '\0' | '\u{b}' | '\u{1c}')
 }
+
+/// Segments that are sent without fields; any other three capitals on a line of their own are text (`ALT`).
+const BARE: [&str; 16] = [
+    "SFT", "PID", "PD1", "NTE", "NK1", "PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "SAC", "TQ1", "FT1", "CTI", "DSC",
+];
 
 const HEADER_MISSING: Hl7Error = Hl7Error::new(Place::header(0), Problem::HeaderMissing);
 
@@ -98,6 +103,7 @@ mod tests {
     #[test]
     fn continuation_lines_join_their_segment_and_never_the_header() {
         assert_eq!(text_of("MSH|^~\\&|A\rNTE|1||first\nsecond"), "MSH|^~\\&|A\rNTE|1||first\\.br\\second");
+        assert_eq!(text_of("MSH|^~\\&|A\rNTE|1||first\nALT"), "MSH|^~\\&|A\rNTE|1||first\\.br\\ALT");
         assert!(normalise("MSH|^~\\&|A\nsecond", true).is_err());
         let refused = normalise("MSH|^~\\&|A\rNTE|1||first\nsecond", false).err().unwrap();
         assert_eq!(refused.problem, Problem::LineUnexpected { line: 3 });

@@ -61,6 +61,11 @@ impl Separators {
         [self.field, self.component, self.repetition, self.escape, self.subcomponent].iter().collect()
     }
 
+    /// Says whether the character divides a segment into parts.
+    pub fn divides(&self, character: char) -> bool {
+        [self.field, self.component, self.repetition, self.subcomponent].contains(&character)
+    }
+
     fn are_usable(&self) -> bool {
         let all = [self.field, self.component, self.repetition, self.escape, self.subcomponent];
         let distinct = all.iter().enumerate().all(|(index, one)| !all.iter().skip(index + 1).any(|other| other == one));
