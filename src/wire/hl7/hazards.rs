@@ -139,7 +139,8 @@ fn the_time_of_receipt_never_passes_for_that_of_collection() {
     let obr = "OBR|1|P1|F1|CBC||||||||||20240615101500|血清||||||||||F\r";
     let unknown = reading(&[HEADER, PID, obr, "OBX|1|NM|A||1\r"].concat()).unwrap().remove(0);
     assert_eq!((unknown.collected, unknown.received.is_some()), (None, true));
-    let specimen = reading(&[HEADER, PID, obr, "OBX|1|NM|A||1\rSPM|1|||SER|||||||||||||202406150900\r"].concat()).unwrap();
+    let specimen =
+        reading(&[HEADER, PID, obr, "OBX|1|NM|A||1\rSPM|1|||SER|||||||||||||202406150900\r"].concat()).unwrap();
     assert_eq!(specimen[0].collected.map(super::time::written).unwrap(), "20240615090000+0800");
 }
 

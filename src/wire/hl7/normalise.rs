@@ -74,9 +74,8 @@ fn is_padding(character: char) -> bool {
 }
 
 /// Segments that are sent without fields; any other three capitals on a line of their own are text (`ALT`).
-const BARE: [&str; 16] = [
-    "SFT", "PID", "PD1", "NTE", "NK1", "PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "SAC", "TQ1", "FT1", "CTI", "DSC",
-];
+const BARE: [&str; 16] =
+    ["SFT", "PID", "PD1", "NTE", "NK1", "PV1", "PV2", "ORC", "OBR", "OBX", "SPM", "SAC", "TQ1", "FT1", "CTI", "DSC"];
 
 const HEADER_MISSING: Hl7Error = Hl7Error::new(Place::header(0), Problem::HeaderMissing);
 
