@@ -85,9 +85,6 @@ pub enum DicomError {
     /// The transfer syntax is not one whose structure is known.
     #[error("unknown transfer syntax")]
     Syntax,
-    /// The meta group and the data set name different instances.
-    #[error("meta group and data set name different instances")]
-    InstanceDiffers,
     /// A DICOMDIR: it lists instances and is none.
     #[error("a media directory, not an instance")]
     NotAnInstance,

@@ -34,6 +34,7 @@ pub struct ImportedInstance<'a> {
 }
 
 /// Reads one file of an import: a Part 10 file, or a bare data set whose encoding can be told from its first element.
+/// Only the data set says which instance it is; exports that rename it often leave the old name in the meta group.
 ///
 /// # Errors
 /// [`DicomError::NotAnInstance`] for a DICOMDIR and [`DicomError::NotDicom`] for any other file: skip it. Every other
@@ -43,9 +44,6 @@ pub struct ImportedInstance<'a> {
 pub fn read_file(bytes: &[u8]) -> Result<ImportedInstance<'_>, DicomError> {
     let file = part10::split(bytes)?;
     let facts = read_instance(file.data_set, file.transfer_syntax.as_str())?;
-    if file.sop_instance.is_some_and(|named| named != facts.sop_instance) {
-        return Err(DicomError::InstanceDiffers);
-    }
     Ok(ImportedInstance { transfer_syntax: file.transfer_syntax, data_set: file.data_set, facts })
 }
 
