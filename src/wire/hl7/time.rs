@@ -80,7 +80,7 @@ fn milliseconds(fraction: &str) -> Option<i64> {
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    number(&format!("{fraction:0<3}").get(..3)?.to_owned())
+    number(format!("{fraction:0<3}").get(..3)?)
 }
 
 /// Parses plain digits; the standard parser would also take a sign.
