@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
+use super::files::sync_folder;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Digest;
 
@@ -214,10 +215,6 @@ fn prefix(digest: Digest) -> [u8; 2] {
 
 fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
 
 const INCOMING: &str = "incoming";

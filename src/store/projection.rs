@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
+use super::files::sync_folder;
 use super::packing::{Unpacker, Unsealed, seal, unseal};
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::log::Sequence;
@@ -166,7 +167,7 @@ pub fn quarantine(path: &Path, unix_ms: i64) -> std::io::Result<PathBuf> {
     let aside = PathBuf::from(name);
     std::fs::rename(path, &aside)?;
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder)?.sync_all()?;
+        sync_folder(folder)?;
     }
     Ok(aside)
 }

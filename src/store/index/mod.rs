@@ -6,3 +6,6 @@ mod redb;
 
 pub use self::memory::MemoryIndex;
 pub use self::redb::RedbIndex;
+
+#[cfg(test)]
+mod tests;
