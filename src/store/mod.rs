@@ -4,6 +4,7 @@ pub mod files;
 pub mod hub;
 pub mod index;
 pub mod journal;
+pub mod node;
 pub mod originals;
 mod packing;
 pub mod projection;

@@ -97,6 +97,13 @@ impl<'a> Unpacker<'a> {
         Ok(*head)
     }
 
+    /// Takes as many bytes as were counted before.
+    pub fn slice(&mut self, length: usize) -> Result<&'a [u8], Unsealed> {
+        let (head, rest) = self.0.split_at_checked(length).ok_or(Unsealed)?;
+        self.0 = rest;
+        Ok(head)
+    }
+
     /// Takes one byte.
     pub fn byte(&mut self) -> Result<u8, Unsealed> {
         self.bytes().map(|[byte]| byte)

@@ -1,0 +1,257 @@
+//! A node's projections of its journal, in sled: what was seen, what became of it, what waits to be sent. One file a
+//! concern; what is recorded when is decided by the services.
+//!
+//! sled alone is not trusted: its flush reaches no platter, and a lost tail of its file opens as an older or an empty
+//! store without a word. Hence the checks at [`NodeState::open`], the seal on every value, and changes that can be
+//! applied again.
+
+mod intake;
+mod outbox;
+mod results;
+mod studies;
+mod worklist;
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use sled::{Config, Db, Mode, Tree};
+
+pub use self::intake::OriginalPlace;
+pub use self::outbox::{NodeChainHead, OutboxBatch};
+pub use self::results::{IdentifierDigest, KnownResult};
+pub use self::studies::{InstanceUid, KeptInstance, KeptStudy, StudyUid};
+pub use self::worklist::{HeldEntry, HeldPlace, UnmappedCount};
+use super::packing::{Unpacker, seal, unseal};
+use super::projection::{ProjectionError, quarantine};
+use crate::domain::log::Sequence;
+use crate::domain::time::Moment;
+
+/// Largest value, in bytes; sled keeps much larger ones in files that it never removes.
+pub const VALUE_BYTES_MAX: usize = 4 << 10;
+/// Records that are applied again after an unclean stop, because sled may have lost some changes and kept later ones.
+pub const REAPPLIED_RECORDS: u64 = 100_000;
+
+/// A node's projections.
+#[derive(Debug)]
+pub struct NodeState {
+    engine: Db,
+    /// sled's file, which its own flush does not bring to the disk.
+    file: File,
+    trees: Trees,
+}
+
+/// What [`NodeState::open`] found.
+#[derive(Debug)]
+pub struct OpenNodeState {
+    /// The projections; feed them the journal from [`NodeState::applied`] on.
+    pub state: NodeState,
+    /// Where the old ones were put, if they could not be trusted. Somebody should look at the disk.
+    pub quarantined: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+struct Trees {
+    meta: Tree,
+    messages: Tree,
+    originals: Tree,
+    instances: Tree,
+    studies: Tree,
+    study_instances: Tree,
+    dirty: Tree,
+    results: Tree,
+    pseudonyms: Tree,
+    outbox: Tree,
+    waiting: Tree,
+    held: Tree,
+    unmapped: Tree,
+}
+
+impl NodeState {
+    /// Opens the projections in a folder of their own, against a journal whose next record will be `journal_end`.
+    ///
+    /// What cannot be trusted is moved aside, named after `now`, and empty projections take its place: a store that
+    /// does not open, panics, has another form, or claims records that the journal does not have.
+    ///
+    /// # Errors
+    /// [`ProjectionError::InUse`] when another process has them open, [`ProjectionError::Io`] when the disk fails.
+    pub fn open(folder: &Path, journal_end: Sequence, now: Moment) -> Result<OpenNodeState, ProjectionError> {
+        match Self::open_trusted(folder, journal_end) {
+            Ok(state) => Ok(OpenNodeState { state, quarantined: None }),
+            Err(error @ (ProjectionError::InUse | ProjectionError::Io(_))) => Err(error),
+            Err(_) => {
+                let quarantined = Some(quarantine(folder, now.unix_ms())?);
+                Ok(OpenNodeState { state: Self::open_trusted(folder, journal_end)?, quarantined })
+            }
+        }
+    }
+
+    /// Gives the next record to apply: all below it are applied.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn applied(&self) -> Result<Sequence, ProjectionError> {
+        let found = self.row(&self.trees.meta, APPLIED)?;
+        Ok(found.map_or(Ok(Sequence(0)), |found| Unpacker::new(&found).long().map(Sequence))?)
+    }
+
+    /// Applies records up to `next`: the changes first, the position last. A crash in between leaves the older
+    /// position, and the same changes are applied again; each of them may be.
+    ///
+    /// # Errors
+    /// Whatever `change` returns, or [`ProjectionError`] of the engine; the position stays.
+    pub fn write<T>(
+        &self,
+        next: Sequence,
+        change: impl FnOnce(&NodeChange<'_>) -> Result<T, ProjectionError>,
+    ) -> Result<T, ProjectionError> {
+        let changed = change(&NodeChange(self))?;
+        if next > self.applied()? {
+            self.put(&self.trees.meta, APPLIED, &next.0.to_be_bytes())?;
+        }
+        Ok(changed)
+    }
+
+    /// Brings everything written so far to the disk.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Io`] when the disk fails.
+    pub fn flush(&self) -> Result<(), ProjectionError> {
+        guarded(|| self.engine.flush())?;
+        Ok(self.file.sync_data()?)
+    }
+
+    /// Flushes and notes that nothing was lost, so that the next start need not apply old records again.
+    ///
+    /// # Errors
+    /// [`ProjectionError::Io`] when the disk fails.
+    pub fn close(self) -> Result<(), ProjectionError> {
+        self.flush()?;
+        self.put(&self.trees.meta, CLEAN, &[])?;
+        self.flush()
+    }
+
+    fn open_trusted(folder: &Path, journal_end: Sequence) -> Result<Self, ProjectionError> {
+        let engine = guarded(|| {
+            let config = Config::new().path(folder).mode(Mode::HighThroughput);
+            config.cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_MS)).open()
+        })?;
+        let trees = guarded(|| Trees::open(&engine))?;
+        let state = Self { file: File::open(folder.join("db"))?, engine, trees };
+        match state.row(&state.trees.meta, FORM)? {
+            None if guarded(|| Ok(state.trees.meta.is_empty()))? => {
+                state.put(&state.trees.meta, FORM, &[FORM_NUMBER])?
+            }
+            Some(found) if found == [FORM_NUMBER] => {}
+            _ => return Err(ProjectionError::NeedsRebuild("they were written in another form")),
+        }
+        let applied = state.applied()?;
+        if applied > journal_end {
+            return Err(ProjectionError::NeedsRebuild("they claim records that the journal does not have"));
+        }
+        if state.row(&state.trees.meta, CLEAN)?.is_none() {
+            let again = Sequence(applied.0.saturating_sub(REAPPLIED_RECORDS));
+            state.put(&state.trees.meta, APPLIED, &again.0.to_be_bytes())?;
+        }
+        state.remove(&state.trees.meta, CLEAN)?;
+        state.flush()?;
+        Ok(state)
+    }
+
+    fn row(&self, tree: &Tree, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        let Some(found) = guarded(|| tree.get(key))? else { return Ok(None) };
+        Ok(Some(unseal(SEAL, key, &found)?.to_vec()))
+    }
+
+    /// Visits the rows whose keys start with `prefix`, in the order of their keys.
+    fn visit(
+        &self,
+        tree: &Tree,
+        prefix: &[u8],
+        mut visitor: impl FnMut(&[u8], &[u8]) -> Result<(), ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        let mut rows = guarded(|| Ok(tree.scan_prefix(prefix)))?;
+        while let Some((key, value)) = guarded(|| rows.next().transpose())? {
+            visitor(&key, unseal(SEAL, &key, &value)?)?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, tree: &Tree, key: &[u8], value: &[u8]) -> Result<(), ProjectionError> {
+        assert!(value.len() <= VALUE_BYTES_MAX, "large values belong to the journal or the originals");
+        guarded(|| tree.insert(key, seal(SEAL, key, value)))?;
+        Ok(())
+    }
+
+    fn remove(&self, tree: &Tree, key: &[u8]) -> Result<(), ProjectionError> {
+        guarded(|| tree.remove(key))?;
+        Ok(())
+    }
+}
+
+/// The projections inside a change; made by [`NodeState::write`].
+#[derive(Debug)]
+pub struct NodeChange<'s>(&'s NodeState);
+
+impl std::ops::Deref for NodeChange<'_> {
+    type Target = NodeState;
+
+    /// What a change reads, its own writes included.
+    fn deref(&self) -> &NodeState {
+        self.0
+    }
+}
+
+impl Trees {
+    fn open(engine: &Db) -> sled::Result<Self> {
+        Ok(Self {
+            meta: engine.open_tree("meta")?,
+            messages: engine.open_tree("messages")?,
+            originals: engine.open_tree("originals")?,
+            instances: engine.open_tree("instances")?,
+            studies: engine.open_tree("studies")?,
+            study_instances: engine.open_tree("study instances")?,
+            dirty: engine.open_tree("dirty studies")?,
+            results: engine.open_tree("results")?,
+            pseudonyms: engine.open_tree("pseudonyms")?,
+            outbox: engine.open_tree("outbox")?,
+            waiting: engine.open_tree("waiting batches")?,
+            held: engine.open_tree("held")?,
+            unmapped: engine.open_tree("unmapped")?,
+        })
+    }
+}
+
+/// Runs work in the engine, which panics over some damaged files.
+fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, ProjectionError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(sled::Error::Io(error))) => Err(from_io(error)),
+        Ok(Err(_)) => Err(ProjectionError::NeedsRebuild("the engine found them damaged")),
+        Err(_) => Err(ProjectionError::NeedsRebuild("the engine panicked over what it read")),
+    }
+}
+
+/// Tells a lock and a failing disk from a file whose content does not fit; sled reports all three as I/O.
+fn from_io(error: std::io::Error) -> ProjectionError {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::Other if error.to_string().starts_with("could not acquire lock") => ProjectionError::InUse,
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other => {
+            ProjectionError::NeedsRebuild("the engine could not read its file")
+        }
+        _ => ProjectionError::Io(error),
+    }
+}
+
+const FORM: &[u8] = b"form";
+const APPLIED: &[u8] = b"applied";
+const CLEAN: &[u8] = b"clean";
+const FORM_NUMBER: u8 = 1;
+const SEAL: u8 = 1;
+const CACHE_BYTES: u64 = 128 << 20;
+/// sled's own flusher is also its garbage collector and must run.
+const FLUSH_MS: u64 = 500;
+
+#[cfg(test)]
+mod tests;
