@@ -290,7 +290,7 @@ mod tests {
         let (_folder, originals) = opened();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..20u8).for_each(|byte| drop(originals.put(&[byte; 100]).unwrap())));
+                scope.spawn(|| (0..20u8).map(|byte| originals.put(&[byte; 100]).unwrap()).count());
             }
         });
         for byte in 0..20u8 {
