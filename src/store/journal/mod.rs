@@ -119,7 +119,7 @@ pub struct Opened {
     pub cut_bytes: u64,
 }
 
-/// A journal open for appending; a cheap handle. When the last one is dropped, what is queued is written and synced.
+/// A journal open for appending; a cheap handle. Dropping the last one blocks until what is queued is written and synced.
 #[derive(Clone)]
 pub struct Journal {
     desk: Arc<Desk>,

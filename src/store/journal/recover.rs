@@ -40,22 +40,33 @@ pub(super) fn tail_of(file: &File, first: u64) -> Result<Tail, JournalError> {
             Err(JournalError::Damaged { segment: first, offset: 0 })
         };
     }
-    let (mut next, mut end) = (first, HEADER_BYTES);
-    while end < length {
-        let head = match frame::read(file, end).map_err(JournalError::io("read a segment"))? {
-            Some(frame) => frame.head,
-            None => break,
-        };
-        if head.sequence != next {
-            return Err(JournalError::Damaged { segment: first, offset: end });
+    let mut tail = Tail { next: first, end: HEADER_BYTES, torn_bytes: 0 };
+    loop {
+        let length = file.metadata().map_err(JournalError::io("measure a segment"))?.len();
+        walk(file, first, length, &mut tail)?;
+        if !later_group_follows(file, tail.end, length, tail.next).map_err(JournalError::io("read a segment"))? {
+            return Ok(tail);
         }
-        end += head.frame_bytes();
-        next += 1;
+        // Another process may be writing while we only read: what was bad for being half written is sound by now.
+        if frame::read(file, tail.end).map_err(JournalError::io("read a segment"))?.is_none() {
+            return Err(JournalError::Damaged { segment: first, offset: tail.end });
+        }
     }
-    if later_group_follows(file, end, length, next).map_err(JournalError::io("read a segment"))? {
-        return Err(JournalError::Damaged { segment: first, offset: end });
+}
+
+/// Moves `tail` behind the last sound record of the first `length` bytes.
+fn walk(file: &File, first: u64, length: u64, tail: &mut Tail) -> Result<(), JournalError> {
+    while tail.end < length {
+        let frame = frame::read(file, tail.end).map_err(JournalError::io("read a segment"))?;
+        let Some(head) = frame.map(|frame| frame.head) else { break };
+        if head.sequence != tail.next {
+            return Err(JournalError::Damaged { segment: first, offset: tail.end });
+        }
+        tail.end += head.frame_bytes();
+        tail.next += 1;
     }
-    Ok(Tail { next, end, torn_bytes: length - end })
+    tail.torn_bytes = length.saturating_sub(tail.end);
+    Ok(())
 }
 
 /// Looks behind the bad record `bad` at `offset` for a sound record of a group begun after it.

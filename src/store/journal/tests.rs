@@ -117,6 +117,13 @@ async fn many_writers_leave_no_hole_and_lose_nothing() {
             })
         })
         .collect();
+    let path = folder.path().to_owned();
+    let onlooker = tokio::task::spawn_blocking(move || {
+        for _ in 0..50 {
+            let reader = JournalReader::open(&path).unwrap();
+            assert_eq!(reader.scan(0).map(Result::unwrap).count() as u64, reader.next_sequence());
+        }
+    });
     for (writer, task) in writers.into_iter().enumerate() {
         let positions = task.await.unwrap();
         assert!(positions.is_sorted(), "one caller's records keep their order");
@@ -128,6 +135,7 @@ async fn many_writers_leave_no_hole_and_lose_nothing() {
             );
         }
     }
+    onlooker.await.unwrap();
     let sequences: Vec<u64> = journal.scan(0).map(|record| record.unwrap().sequence()).collect();
     assert_eq!(sequences, (0..800).collect::<Vec<_>>());
     assert_eq!(*journal.committed().borrow(), 800);
