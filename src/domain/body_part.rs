@@ -96,6 +96,12 @@ impl BodyParts {
         self.leaves.get(outer).is_some_and(|leaves| leaves.contains(leaf))
     }
 
+    /// Says whether `outer` contains all of `inner`; nothing contains a part that is not in the tree.
+    pub fn contains(&self, outer: &str, inner: &str) -> bool {
+        let pair = self.leaves.get(outer).zip(self.leaves.get(inner));
+        pair.is_some_and(|(outer, inner)| outer.is_superset(inner))
+    }
+
     /// Gives all parts in order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = &BodyPart> {
         self.parts.values()

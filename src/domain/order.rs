@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::adcode::Adcode;
 use super::catalogue::Catalogue;
 use super::id::{Pseudonym, ResultId};
-use super::imaging::{Coverage, Laterality};
+use super::imaging::{Contrast, Coverage, Laterality};
 use super::item::ItemCode;
 use super::organisation::OrganisationCode;
 use super::panel::{PanelCode, PanelPurpose};
@@ -174,12 +174,24 @@ fn panel_items(code: &PanelCode, catalogue: &Catalogue) -> Vec<WantedItem> {
     items.map(|item| WantedItem { guarded, ..item }).collect()
 }
 
+/// Resolves an imaging order; what it leaves open, the catalogue item says. A body part or modality that contradicts
+/// the item makes the order unknown rather than half right.
 fn imaging_item(order: &ImagingOrder, catalogue: &Catalogue) -> Option<WantedItem> {
     let code = order.item.or_else(|| catalogue.imaging_item(&order.coverage))?;
     let imaging = catalogue.item(code)?.imaging()?;
-    if !imaging.makes(&order.coverage.modality) {
+    let mut coverage = order.coverage.clone();
+    if !imaging.makes(&coverage.modality) || !catalogue.body_parts.contains(&imaging.body_part, &coverage.body_part) {
         return None;
     }
+    if matches!(coverage.contrast, Contrast::Unknown | Contrast::NotApplicable) {
+        coverage.contrast = imaging.contrast;
+    }
+    if coverage.views.is_empty() {
+        coverage.views.clone_from(&imaging.views);
+    }
+    if !imaging.paired && matches!(coverage.laterality, Laterality::Unknown | Laterality::Both) {
+        coverage.laterality = Laterality::Unpaired;
+    }
     let thickness = [order.slice_thickness_mm_max, imaging.slice_thickness_mm_max].into_iter().flatten().min();
-    Some(WantedItem { code, coverage: Some(order.coverage.clone()), slice_thickness_mm_max: thickness, guarded: false })
+    Some(WantedItem { code, coverage: Some(coverage), slice_thickness_mm_max: thickness, guarded: false })
 }

@@ -9,3 +9,4 @@ pub mod organisations;
 pub mod pb;
 pub mod person;
 pub mod record;
+pub mod region;
