@@ -7,6 +7,7 @@
 
 mod intake;
 mod outbox;
+mod reading;
 mod results;
 mod studies;
 mod worklist;
@@ -65,6 +66,9 @@ struct Trees {
     waiting: Tree,
     held: Tree,
     unmapped: Tree,
+    wanting: Tree,
+    again: Tree,
+    reports: Tree,
 }
 
 impl NodeState {
@@ -218,6 +222,9 @@ impl Trees {
             waiting: engine.open_tree("waiting batches")?,
             held: engine.open_tree("held")?,
             unmapped: engine.open_tree("unmapped")?,
+            wanting: engine.open_tree("wanting")?,
+            again: engine.open_tree("again")?,
+            reports: engine.open_tree("reports")?,
         })
     }
 }

@@ -3,6 +3,7 @@
 use super::{NodeChange, NodeState};
 use crate::domain::entry::ResultStatus;
 use crate::domain::id::{Digest, Pseudonym, ResultId};
+use crate::domain::log::BatchNumber;
 use crate::domain::time::Moment;
 use crate::store::packing::{Packer, Unpacker};
 use crate::store::projection::ProjectionError;
@@ -18,6 +19,12 @@ pub struct KnownResult {
     pub reported: Moment,
     /// What was said of it.
     pub status: ResultStatus,
+    /// Whose it is.
+    pub patient: Pseudonym,
+    /// The batch that holds the version.
+    pub batch: BatchNumber,
+    /// Its place in the batch, from 0.
+    pub place: u16,
 }
 
 /// A digest of a patient's identifier under the node's own key.
@@ -40,7 +47,8 @@ impl NodeState {
             WITHDRAWN => ResultStatus::Withdrawn,
             _ => return Err(ProjectionError::Damaged),
         };
-        Ok(Some(KnownResult { version, content, reported, status }))
+        let (patient, batch) = (Pseudonym::new(found.bytes()?), BatchNumber(found.long()?));
+        Ok(Some(KnownResult { version, content, reported, status, patient, batch, place: found.half()? }))
     }
 
     /// Gives the pseudonym of a patient, unless what the hub said has expired at `now`.
@@ -86,7 +94,8 @@ impl NodeChange<'_> {
             ResultStatus::Withdrawn => WITHDRAWN,
         };
         let value = Packer::default().word(known.version).bytes(known.content.as_bytes()).moment(known.reported);
-        self.put(&self.trees.results, result.as_bytes(), &value.byte(status).finish())
+        let value = value.byte(status).bytes(known.patient.as_bytes()).long(known.batch.0).half(known.place);
+        self.put(&self.trees.results, result.as_bytes(), &value.finish())
     }
 }
 

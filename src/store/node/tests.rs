@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::entry::ResultStatus;
-use crate::domain::id::{Digest, Pseudonym, ResultId};
+use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId};
 use crate::domain::log::{BatchNumber, Position};
 
 const END: Sequence = Sequence(1_000_000);
@@ -42,8 +42,21 @@ fn apply(state: &NodeState, number: u64) {
             change.put_original(digest(number), OriginalPlace::InJournal { position, offset: 7, length: 9 })?;
             change.put_instance(&instance(number % 40), &kept(number % 40), at(1_000), record)?;
             let version = u32::try_from(number).unwrap();
-            let known =
-                KnownResult { version, content: digest(number), reported: at(5), status: ResultStatus::Withdrawn };
+            let known = KnownResult {
+                version,
+                content: digest(number),
+                reported: at(5),
+                status: ResultStatus::Withdrawn,
+                patient: Pseudonym::new([7; 16]),
+                batch: BatchNumber(number),
+                place: 3,
+            };
+            change.put_read_to(record)?;
+            change.put_of_report(ReportId::new([1; 16]), ResultId::new([u8::try_from(number % 5).unwrap(); 16]))?;
+            change.put_wanting(record, !number.is_multiple_of(4))?;
+            if number == 60 {
+                change.put_again(record)?;
+            }
             change.put_result(ResultId::new([u8::try_from(number % 5).unwrap(); 16]), known)?;
             change.put_sealed(BatchNumber(number), position, digest(number))?;
             if number.is_multiple_of(3) {
@@ -68,6 +81,7 @@ fn everything(state: &NodeState) -> impl PartialEq + std::fmt::Debug + use<> {
         (0..6).map(|id| state.result(ResultId::new([id; 16])).unwrap()).collect::<Vec<_>>(),
         (state.waiting_batches(1_000).unwrap(), state.chain_head().unwrap()),
         (state.held(None, 1_000).unwrap(), state.unmapped().unwrap()),
+        (state.read_to().unwrap(), state.again(1_000).unwrap(), state.results_of(ReportId::new([1; 16])).unwrap()),
     )
 }
 

@@ -60,6 +60,20 @@ impl NodeState {
         Ok(held)
     }
 
+    /// Lists the places of what an intake record holds.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn held_places(&self, intake: Sequence) -> Result<Vec<HeldPlace>, ProjectionError> {
+        let mut places = Vec::new();
+        self.visit(&self.trees.held, &intake.0.to_be_bytes(), |key, _| {
+            let mut key = Unpacker::new(key);
+            places.push(HeldPlace { intake: Sequence(key.long()?), place: key.half()? });
+            Ok(())
+        })?;
+        Ok(places)
+    }
+
     /// Counts the held entries.
     pub fn held_count(&self) -> usize {
         self.trees.held.len()

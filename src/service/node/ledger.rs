@@ -1,0 +1,231 @@
+//! The node's journal as records, and what each of them changes in the projections. Applying a record again changes
+//! nothing; what is recorded when is decided by intake, pipeline and outbox.
+
+use bytes::Bytes;
+use prost::Message;
+
+use super::error::NodeError;
+use super::names;
+use crate::domain::entry::{Content, Entry};
+use crate::domain::id::Digest;
+use crate::domain::log::{self, BatchNumber, Sequence};
+use crate::domain::time::Moment;
+use crate::merkle::checkpoint::Checkpoint;
+use crate::store::journal::{Position, Record};
+use crate::store::node::{
+    HeldEntry, HeldPlace, InstanceUid, KeptInstance, KnownResult, NodeChange, NodeState, OriginalPlace, StudyUid,
+};
+use crate::store::projection::ProjectionError;
+use crate::wire::batch::Batch;
+use crate::wire::{self, pb};
+
+/// A record of the node's journal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeRecord {
+    /// A message that was acknowledged.
+    Message(pb::MessageIntake),
+    /// An instance that was acknowledged.
+    Instance(pb::InstanceIntake),
+    /// A batch that was sealed.
+    Sealed(pb::SealedBatch),
+    /// A receipt that was verified.
+    Receipt(pb::ReceiptRecord),
+    /// What a record came to beside entries.
+    Outcome(pb::OutcomeRecord),
+    /// Records are to be read again.
+    Reprocess(pb::ReprocessMark),
+}
+
+impl NodeRecord {
+    /// Gives the kind byte and the payload.
+    pub fn encode(&self) -> (u8, Bytes) {
+        match self {
+            Self::Message(record) => (1, record.encode_to_vec().into()),
+            Self::Instance(record) => (2, record.encode_to_vec().into()),
+            Self::Sealed(record) => (3, record.encode_to_vec().into()),
+            Self::Receipt(record) => (4, record.encode_to_vec().into()),
+            Self::Outcome(record) => (5, record.encode_to_vec().into()),
+            Self::Reprocess(record) => (6, record.encode_to_vec().into()),
+        }
+    }
+
+    /// Reads a record of the journal.
+    ///
+    /// # Errors
+    /// [`NodeError::Record`]; the journal is damaged or of a newer version.
+    pub fn decode(record: &Record) -> Result<Self, NodeError> {
+        let payload = record.payload.clone();
+        let read = match record.kind {
+            1 => pb::MessageIntake::decode(payload).map(Self::Message),
+            2 => pb::InstanceIntake::decode(payload).map(Self::Instance),
+            3 => pb::SealedBatch::decode(payload).map(Self::Sealed),
+            4 => pb::ReceiptRecord::decode(payload).map(Self::Receipt),
+            5 => pb::OutcomeRecord::decode(payload).map(Self::Outcome),
+            6 => pb::ReprocessMark::decode(payload).map(Self::Reprocess),
+            _ => return Err(NodeError::Record { sequence: record.sequence() }),
+        };
+        read.map_err(|_| NodeError::Record { sequence: record.sequence() })
+    }
+}
+
+/// Brings one record of the journal into the projections.
+///
+/// # Errors
+/// [`NodeError`] when the record cannot be read, or the engine fails.
+pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Result<(), NodeError> {
+    let sequence = Sequence(position.sequence());
+    let damaged = || NodeError::Record { sequence: sequence.0 };
+    match record {
+        NodeRecord::Message(message) => {
+            let key = Digest::try_from(message.key.as_ref()).map_err(|_| damaged())?;
+            let digest = Digest::try_from(message.digest.as_ref()).map_err(|_| damaged())?;
+            let place = place_of(position, message);
+            state.write(sequence.next(), |change| {
+                change.put_original(digest, place)?;
+                change.put_message(key, sequence)
+            })?;
+        }
+        NodeRecord::Instance(instance) => {
+            let digest = Digest::try_from(instance.digest.as_ref()).map_err(|_| damaged())?;
+            let uid = InstanceUid(instance.instance_uid.clone());
+            let kept = KeptInstance { digest, study: StudyUid(instance.study_uid.clone()) };
+            let arrival = moment(instance.received_at.as_ref()).ok_or_else(damaged)?;
+            state.write(sequence.next(), |change| {
+                change.put_original(digest, OriginalPlace::File)?;
+                change.put_instance(&uid, &kept, arrival, sequence)
+            })?;
+        }
+        NodeRecord::Sealed(sealed) => {
+            let batch = Batch::decode(sealed.batch.clone()).map_err(|_| damaged())?;
+            let entries: Result<Vec<Entry>, _> = batch.entries.iter().map(|bytes| wire::entry::decode(bytes)).collect();
+            let entries = entries.map_err(|_| damaged())?;
+            state.write(sequence.next(), |change| apply_batch(change, position, sealed, &batch, &entries))?;
+        }
+        NodeRecord::Receipt(receipt) => {
+            let receipt = pb::Receipt::decode(receipt.receipt.clone()).map_err(|_| damaged())?;
+            state.write(sequence.next(), |change| apply_receipt(change, sequence, &receipt))?;
+        }
+        NodeRecord::Outcome(outcome) => {
+            state.write(sequence.next(), |change| apply_outcome(change, outcome))?;
+        }
+        NodeRecord::Reprocess(mark) => state.write(sequence.next(), |change| change.put_again(Sequence(mark.below)))?,
+    }
+    Ok(())
+}
+
+fn place_of(position: Position, message: &pb::MessageIntake) -> OriginalPlace {
+    if message.message.is_empty() {
+        return OriginalPlace::File;
+    }
+    let length = u32::try_from(message.message.len()).unwrap_or(u32::MAX);
+    OriginalPlace::InJournal { position: packed(position), offset: 0, length }
+}
+
+fn apply_batch(
+    change: &NodeChange<'_>,
+    position: Position,
+    sealed: &pb::SealedBatch,
+    batch: &Batch,
+    entries: &[Entry],
+) -> Result<(), ProjectionError> {
+    let number = BatchNumber(batch.header.sequence);
+    for (place, entry) in entries.iter().enumerate() {
+        let known = KnownResult {
+            version: entry.version,
+            content: names::content_digest(entry),
+            reported: entry.times.reported,
+            status: entry.status,
+            patient: entry.patient,
+            batch: number,
+            place: u16::try_from(place).unwrap_or(u16::MAX),
+        };
+        change.put_of_report(entry.report, entry.result)?;
+        change.put_result(entry.result, known)?;
+        if let Content::Imaging(study) = &entry.content {
+            settle_study(change, study.study_uid.clone(), entry)?;
+        }
+    }
+    change.put_sealed(number, packed(position), batch.header_digest())?;
+    change.put_read_to(Sequence(sealed.read_to))
+}
+
+/// Notes that a study is shown, if its version names every instance that has arrived.
+fn settle_study(change: &NodeChange<'_>, uid: String, entry: &Entry) -> Result<(), ProjectionError> {
+    let uid = StudyUid(uid);
+    let Some(kept) = change.study(&uid)? else { return Ok(()) };
+    let shown = entry.originals.iter().filter(|original| !original.instance_uid.is_empty()).count();
+    let arrived = change.study_instances(&uid)?.len();
+    let shown_to = if shown >= arrived { kept.last_intake.next() } else { kept.published_to };
+    change.put_published(&uid, entry.version, shown_to)
+}
+
+fn apply_receipt(change: &NodeChange<'_>, at: Sequence, receipt: &pb::Receipt) -> Result<(), ProjectionError> {
+    change.put_receipted(BatchNumber(receipt.sequence))?;
+    change.put_tree_size(tree_size(&receipt.checkpoint))?;
+    for (place, rejection) in receipt.rejections.iter().enumerate().take(REJECTIONS_MAX) {
+        let held = HeldEntry {
+            reference: format!("batch {} entry {}", receipt.sequence, rejection.entry),
+            reason: "REJECTED_BY_HUB".to_owned(),
+            field: format!("{} {}", rejection.field, rejection.reason),
+        };
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        change.put_held(HeldPlace { intake: at, place }, &held)?;
+    }
+    Ok(())
+}
+
+/// Reads the size out of a checkpoint that was verified before it was recorded.
+fn tree_size(note: &str) -> u64 {
+    let text = note.split_once("\n\n").map(|(text, _)| format!("{text}\n"));
+    text.and_then(|text| text.parse::<Checkpoint>().ok()).map_or(0, |checkpoint| checkpoint.head().size)
+}
+
+fn apply_outcome(change: &NodeChange<'_>, outcome: &pb::OutcomeRecord) -> Result<(), ProjectionError> {
+    let intake = Sequence(outcome.intake);
+    for place in change.held_places(intake)? {
+        change.remove_held(place)?;
+    }
+    for (place, item) in outcome.held.iter().enumerate() {
+        let held =
+            HeldEntry { reference: item.reference.clone(), reason: item.reason.clone(), field: item.field.clone() };
+        let place = u16::try_from(place).unwrap_or(u16::MAX);
+        change.put_held(HeldPlace { intake, place }, &held)?;
+    }
+    for item in &outcome.unmapped {
+        let code = item.code.clone().unwrap_or_default();
+        change.count_unmapped(&code.code, &code.system, &item.unit, intake)?;
+    }
+    change.put_wanting(intake, !outcome.held.is_empty() || !outcome.unmapped.is_empty())?;
+    if !outcome.study_uid.is_empty() {
+        let study = StudyUid(outcome.study_uid.clone());
+        if let Some(kept) = change.study(&study)?.filter(|kept| kept.last_intake <= intake) {
+            change.put_published(&study, kept.published_version, intake.next())?;
+        }
+    }
+    change.put_read_to(Sequence(outcome.read_to))
+}
+
+/// Reads a moment of a record that the node wrote itself.
+pub fn moment(sent: Option<&pb::Moment>) -> Option<Moment> {
+    wire::field::moment("at", sent).ok()
+}
+
+/// Packs a journal's position into the domain's: 33 bits of sequence, 31 bits of offset.
+pub fn packed(position: Position) -> log::Position {
+    let [.., a, b, c, d] = position.to_bytes();
+    log::Position((position.sequence() << OFFSET_BITS) | u64::from(u32::from_be_bytes([a, b, c, d])))
+}
+
+/// Undoes [`packed`].
+pub fn unpacked(position: log::Position) -> Position {
+    let sequence = position.0 >> OFFSET_BITS;
+    let offset = u32::try_from(position.0 & ((1 << OFFSET_BITS) - 1)).unwrap_or(u32::MAX);
+    let mut bytes = [0; 12];
+    bytes.iter_mut().zip(sequence.to_be_bytes().into_iter().chain(offset.to_be_bytes())).for_each(|(to, from)| *to = from);
+    Position::from_bytes(bytes)
+}
+
+/// A segment is at most 1 GiB and its longest group less again, so an offset fits in 31 bits.
+const OFFSET_BITS: u32 = 31;
+/// Most rejections listed of one batch; a batch has no more entries.
+const REJECTIONS_MAX: usize = 1_000;
