@@ -98,7 +98,11 @@ mod tests {
             kind: kind.parse().unwrap(),
             known_authority: String::new(),
         };
-        IdentifierTable::new(vec![row("NI", None, "CN-ID"), row("", Some("GA"), "CN-ID"), row("JHN", Some("FJ"), "HEALTH-CARD")])
+        IdentifierTable::new(vec![
+            row("NI", None, "CN-ID"),
+            row("", Some("GA"), "CN-ID"),
+            row("JHN", Some("FJ"), "HEALTH-CARD"),
+        ])
     }
 
     #[test]

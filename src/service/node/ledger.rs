@@ -221,7 +221,10 @@ pub fn unpacked(position: log::Position) -> Position {
     let sequence = position.0 >> OFFSET_BITS;
     let offset = u32::try_from(position.0 & ((1 << OFFSET_BITS) - 1)).unwrap_or(u32::MAX);
     let mut bytes = [0; 12];
-    bytes.iter_mut().zip(sequence.to_be_bytes().into_iter().chain(offset.to_be_bytes())).for_each(|(to, from)| *to = from);
+    bytes
+        .iter_mut()
+        .zip(sequence.to_be_bytes().into_iter().chain(offset.to_be_bytes()))
+        .for_each(|(to, from)| *to = from);
     Position::from_bytes(bytes)
 }
 

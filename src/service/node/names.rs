@@ -80,7 +80,9 @@ mod tests {
         let publisher = "91350100M000100Y43".parse().unwrap();
         let one = result_id(&publisher, "LIS", &["A", "B"], &["WBC", "L", ""]);
         assert_eq!(one, result_id(&publisher, "LIS", &["A", "B"], &["WBC", "L", ""]));
-        for (source, order, test) in [("LIS", ["AB", ""], "WBC"), ("LI", ["SA", "B"], "WBC"), ("LIS", ["A", "B"], "WBCL")] {
+        for (source, order, test) in
+            [("LIS", ["AB", ""], "WBC"), ("LI", ["SA", "B"], "WBC"), ("LIS", ["A", "B"], "WBCL")]
+        {
             assert_ne!(one, result_id(&publisher, source, &order, &[test, "L", ""]), "{source}");
         }
     }

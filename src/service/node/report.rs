@@ -118,7 +118,8 @@ impl ReportDesk<'_> {
         let unit = observation.unit.as_ref().map(|unit| unit.code.as_str()).unwrap_or_default();
         let (value, comparability) = self.judge(item, found.found, unit);
         let capped = |text: &str| Some(text.to_owned()).filter(|text| (1..=LABEL_BYTES_MAX).contains(&text.len()));
-        let named = |coded: &Coded| capped(if coded.first.text.is_empty() { &coded.first.code } else { &coded.first.text });
+        let named =
+            |coded: &Coded| capped(if coded.first.text.is_empty() { &coded.first.code } else { &coded.first.text });
         let flags = observation.flags.join("~");
         Some(Draft {
             result: context.result,
