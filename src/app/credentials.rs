@@ -35,17 +35,14 @@ pub enum CredentialsError {
     Tls(#[from] TlsError),
 }
 
+/// Settings that follow their files, with the watcher to run.
+pub type Watched<T> = (Reloading<T>, Watcher<T, CredentialsError>);
+
 /// Gives the settings of a listening end, which follow the files as long as the watcher is run.
 ///
 /// # Errors
 /// [`CredentialsError`] naming the file to replace; do not start.
-pub fn server(
-    files: TlsFiles,
-    interval: Duration,
-) -> Result<
-    (Reloading<ServerTls>, Watcher<ServerTls, impl FnMut() -> Result<ServerTls, CredentialsError>>),
-    CredentialsError,
-> {
+pub fn server(files: TlsFiles, interval: Duration) -> Result<Watched<ServerTls>, CredentialsError> {
     reloading(files.paths(), interval, move || Ok(tls::server(&files.read()?)?))
 }
 
@@ -59,10 +56,7 @@ pub fn client(
     region: Adcode,
     role: Role,
     interval: Duration,
-) -> Result<
-    (Reloading<ClientConfig>, Watcher<ClientConfig, impl FnMut() -> Result<ClientConfig, CredentialsError>>),
-    CredentialsError,
-> {
+) -> Result<Watched<ClientConfig>, CredentialsError> {
     reloading(files.paths(), interval, move || Ok(tls::client(&files.read()?, region, role)?))
 }
 

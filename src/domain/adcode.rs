@@ -80,7 +80,7 @@ impl TryFrom<u32> for Adcode {
         if !PROVINCES.contains(&(code / 10_000)) {
             return Err(AdcodeError::Province(code / 10_000));
         }
-        if code / 100 % 100 == 0 && !code.is_multiple_of(100) {
+        if (code / 100).is_multiple_of(100) && !code.is_multiple_of(100) {
             return Err(AdcodeError::Orphan);
         }
         Ok(Self(code))

@@ -16,11 +16,11 @@ pub struct Reloading<T> {
 }
 
 /// Looks after the files of one [`Reloading`]; somebody must run it.
-pub struct Watcher<T, L> {
+pub struct Watcher<T, E> {
     files: Vec<PathBuf>,
     stamps: Vec<Stamp>,
     interval: Duration,
-    load: L,
+    load: Load<T, E>,
     current: watch::Sender<Arc<T>>,
 }
 
@@ -28,14 +28,12 @@ pub struct Watcher<T, L> {
 ///
 /// # Errors
 /// What `load` says of the first reading; nothing is kept then.
-pub fn reloading<T, E, L>(
+pub fn reloading<T, E>(
     files: Vec<PathBuf>,
     interval: Duration,
-    mut load: L,
-) -> Result<(Reloading<T>, Watcher<T, L>), E>
-where
-    L: FnMut() -> Result<T, E>,
-{
+    load: impl FnMut() -> Result<T, E> + Send + 'static,
+) -> Result<(Reloading<T>, Watcher<T, E>), E> {
+    let mut load: Load<T, E> = Box::new(load);
     // Before the reading, so that a change in between is seen at the first look.
     let stamps = stamps(&files);
     let (current, receiver) = watch::channel(Arc::new(load()?));
@@ -60,7 +58,7 @@ impl<T> Clone for Reloading<T> {
     }
 }
 
-impl<T, E: Display, L: FnMut() -> Result<T, E>> Watcher<T, L> {
+impl<T, E: Display> Watcher<T, E> {
     /// Looks at the files until `stop`, reading them again whenever one has changed.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut told = None;
@@ -88,6 +86,8 @@ impl<T, E: Display, L: FnMut() -> Result<T, E>> Watcher<T, L> {
         }
     }
 }
+
+type Load<T, E> = Box<dyn FnMut() -> Result<T, E> + Send>;
 
 /// What changes when a file does: its time, its size, and which file it is.
 type Stamp = Option<(SystemTime, u64, u64)>;
