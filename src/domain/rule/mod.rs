@@ -196,3 +196,6 @@ fn modality_of(entry: &Entry) -> Option<&str> {
         Content::Laboratory(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

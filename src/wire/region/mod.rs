@@ -4,11 +4,14 @@
 //! place, and the version in force stays.
 
 mod catalogue;
+mod mapping;
 mod policy;
 mod reasons;
 mod table;
 
 use std::num::NonZeroU64;
+
+pub use mapping::load_mapping;
 
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::{Fault, Faulty};
@@ -50,6 +53,8 @@ pub enum RegionFile {
     Reasons,
     /// `policy.toml`.
     Policy,
+    /// A hospital's own `mapping.csv`; no part of the region's version.
+    Mapping,
 }
 
 /// A file of the region is wrong; whoever keeps it corrects the place that is named.
@@ -111,7 +116,7 @@ impl Faulty for RegionError {
 }
 
 impl RegionFile {
-    /// All files.
+    /// All files of the region's version.
     pub const ALL: [Self; 7] =
         [Self::Catalogue, Self::Units, Self::Conversions, Self::Panels, Self::BodyParts, Self::Reasons, Self::Policy];
 
@@ -125,6 +130,7 @@ impl RegionFile {
             Self::BodyParts => "body_parts.csv",
             Self::Reasons => "reasons.csv",
             Self::Policy => "policy.toml",
+            Self::Mapping => "mapping.csv",
         }
     }
 

@@ -19,6 +19,7 @@ fn with(file: RegionFile, change: impl Fn(&str) -> String) -> Result<(Catalogue,
         RegionFile::BodyParts => Some(sample.body_parts),
         RegionFile::Reasons => Some(sample.reasons),
         RegionFile::Policy => Some(sample.policy),
+        RegionFile::Mapping => None,
     };
     let changed = change(std::str::from_utf8(whole(file.name()).unwrap()).unwrap());
     let files = RegionFiles::pick(|name| if name == file.name() { Some(changed.as_bytes()) } else { whole(name) });
@@ -134,4 +135,65 @@ fn what_no_rule_converts_is_never_guessed() {
     ] {
         assert_eq!(convert(item, "1", unit), Err(fact), "{item} {unit}");
     }
+}
+
+const MAPPING: &str = "system,local_code,local_name,item,unit,specimen,factor
+LIS,12,钾,L01001,,,
+,112,肌酐,L01020,umol/L,血清,0.1
+";
+
+#[test]
+fn local_codes_map_whole_and_the_table_goes_first() {
+    use crate::domain::entry::LocalCode;
+    use crate::domain::mapping::Unmapped;
+    use crate::domain::specimen::Specimen;
+    let (catalogue, _) = load();
+    let mapping = load_mapping(MAPPING.as_bytes(), &catalogue).unwrap();
+    let local = |system: &str, code: &str| LocalCode { code: code.into(), name: "钾".into(), system: system.into() };
+    let sodium = ["2951-2".parse().unwrap()];
+    let map = |system, code, loincs| mapping.map(&local(system, code), loincs, None, &catalogue);
+    assert_eq!(map("LIS", "12", &sodium).unwrap().item, "L01001".parse().unwrap(), "the table goes before LOINC");
+    assert_eq!(map("X", "12", &[]), Err(Unmapped::Unknown), "another system's 12");
+    assert_eq!(map("X", "2", &[]), Err(Unmapped::Unknown), "2 is inside 12 only as letters");
+    let by_loinc = map("X", "NA", &sodium).unwrap();
+    assert_eq!((by_loinc.item, by_loinc.specimen), ("L01002".parse().unwrap(), Some(Specimen::SerumOrPlasma)));
+    let two = ["2951-2".parse().unwrap(), "2823-3".parse().unwrap()];
+    assert_eq!(map("X", "NA", &two), Err(Unmapped::Ambiguous));
+    let creatinine = map("X", "112", &[]).unwrap();
+    let quantity = creatinine.quantity(Comparator::Equal, Decimal::from(800), "", &catalogue).unwrap();
+    assert_eq!((quantity.number.normalize(), quantity.unit.as_str()), (Decimal::from(80), "umol/L"));
+    let twice = format!("{MAPPING}LIS,12,钠,L01002,,,\n");
+    assert_eq!(load_mapping(twice.as_bytes(), &catalogue).unwrap_err().reason, RegionFault::Twice);
+}
+
+#[test]
+fn suggestions_rank_name_and_unit_for_people() {
+    use crate::domain::mapping::suggest;
+    let (catalogue, _) = load();
+    let first = |name: &str, unit: &str| suggest(name, unit, &catalogue, 5).first().map(|one| one.item.to_string());
+    assert_eq!(first("ALT", "U/L").as_deref(), Some("L01011"));
+    assert_eq!(first("白细胞", "10^9/L").as_deref(), Some("L03001"));
+    assert_eq!(first("肌酐", "umol/L").as_deref(), Some("L01020"));
+    assert_eq!(first("完全不同的名字", "个"), None);
+}
+
+#[test]
+fn the_sample_tells_studies_apart() {
+    use crate::domain::imaging::{Contrast, Coverage, Laterality};
+    use crate::domain::mapping::{ImagingTerms, coverage_of, items_shown};
+    let (catalogue, _) = load();
+    let read = |modality, body_part, laterality, views: &[&str], contrast| {
+        let views = views.iter().map(|view| (*view).to_owned()).collect();
+        let shown = coverage_of(&ImagingTerms { modality, body_part, laterality, views: &views, contrast }, &catalogue);
+        let shown: Coverage = shown.unwrap();
+        let items = items_shown(&shown, &catalogue).iter().map(ToString::to_string).collect::<Vec<_>>();
+        (shown.laterality, items.join(" "))
+    };
+    let plain = |modality, part| read(modality, part, "", &[], Contrast::Plain).1;
+    assert_eq!(read("DX", "CHEST", "", &["PA", "LL"], Contrast::NotApplicable).1, "E01001 E01002");
+    assert_eq!(plain("CT", "ABDOMEN"), "E02005", "全腹部 holds 上腹部, and there is no plain whole-abdomen item");
+    assert_eq!(plain("CT", "BRAIN"), "E02001");
+    assert_eq!(read("MR", "KNEE", "R", &[], Contrast::Plain), (Laterality::Right, "E03006".to_owned()));
+    assert_eq!(read("MR", "KNEE", "", &[], Contrast::Plain).0, Laterality::Unknown);
+    assert_eq!(read("ECG", "HEART", "", &["HOLTER24H"], Contrast::NotApplicable).1, "E06002");
 }
