@@ -7,6 +7,7 @@ pub mod field;
 pub mod finding;
 pub mod hl7;
 pub mod known_as;
+pub mod orders;
 pub mod organisations;
 pub mod pb;
 pub mod person;

@@ -1,0 +1,7 @@
+//! Requests of the Orders service, checked field by field. Codes are resolved against the catalogue by the service.
+
+mod request;
+
+pub use request::{
+    Acknowledged, Asked, AskedLine, Asking, CodeReference, Decided, Listing, Outcome, Revoking, Subject, Visiting,
+};
