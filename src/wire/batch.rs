@@ -11,8 +11,8 @@ use crate::domain::time::Moment;
 use crate::wire::field::{FieldError, Problem, at_most, fixed, moment, parsed};
 use crate::wire::pb;
 
-/// What stands before the header's bytes when they are signed, so that the signature serves nothing else.
-pub const SIGNED_AS: &[u8] = b"concord/batch/v1\n";
+/// Domain of the signature: these characters and a zero byte stand before the header when it is signed.
+pub const SIGNED_AS: &str = "concord/batch/v1";
 
 /// What a publisher signs.
 #[derive(Debug, Clone, PartialEq, Eq)]

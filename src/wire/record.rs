@@ -44,7 +44,7 @@ macro_rules! records {
 records! {
     /// A batch that was taken.
     1 Batch(pb::BatchRecord),
-    /// A signing key seen for the first time, or revoked.
+    /// A signing key seen for the first time.
     2 Key(pb::KeyRecord),
     /// A version of catalogue and policy.
     3 Policy(pb::PolicyRecord),
