@@ -8,6 +8,7 @@ mod disk;
 mod error;
 mod frame;
 mod reader;
+mod place;
 mod recover;
 mod segment;
 #[cfg(test)]

@@ -1,0 +1,67 @@
+//! The hub's way into its journal: a record is durable, and every projection has it, before anybody is answered.
+
+use tokio::sync::watch;
+
+use crate::domain::log::{LogPlace, Sequence};
+use crate::service::hub::error::HubError;
+use crate::store::journal::Journal;
+use crate::wire::record::Record;
+
+/// Writes records and waits until they can be seen. A cheap handle.
+#[derive(Clone)]
+pub struct Ledger {
+    journal: Journal,
+    projected: watch::Receiver<Sequence>,
+}
+
+impl Ledger {
+    /// Joins a journal with the projector's word of how far it has come.
+    pub fn new(journal: Journal, projected: watch::Receiver<Sequence>) -> Self {
+        Self { journal, projected }
+    }
+
+    /// Writes records next to each other; returns once they are durable and projected.
+    ///
+    /// # Errors
+    /// [`HubError::Journal`] when it is unknown whether they were kept, [`HubError::Behind`] when the projections have
+    /// stopped; the caller sends the request again with the same key.
+    pub async fn record(&self, records: &[Record]) -> Result<Vec<LogPlace>, HubError> {
+        let bytes = records.iter().map(|record| (record.kind(), record.payload())).collect();
+        let places: Vec<LogPlace> = self.journal.append_all(bytes).await?.into_iter().map(Into::into).collect();
+        if let Some(last) = places.last() {
+            self.wait_for(last.sequence.next()).await?;
+        }
+        Ok(places)
+    }
+
+    /// Queues a record whose loss in a crash changes nothing: a check that prompted nothing.
+    ///
+    /// # Errors
+    /// [`HubError::Journal`] when the journal is closed.
+    pub async fn record_soon(&self, record: &Record) -> Result<(), HubError> {
+        Ok(self.journal.append_soon(record.kind(), record.payload()).await?)
+    }
+
+    /// Reads a record again.
+    ///
+    /// # Errors
+    /// [`HubError`] when the place was not given by this journal or its bytes are damaged.
+    pub fn read(&self, place: LogPlace) -> Result<Record, HubError> {
+        let record = self.journal.read(place.into())?;
+        Ok(Record::decode(record.kind, record.payload)?)
+    }
+
+    /// Gives the number of records that every projection has.
+    pub fn projected(&self) -> Sequence {
+        *self.projected.borrow()
+    }
+
+    /// Waits until every projection has the records below `next`.
+    ///
+    /// # Errors
+    /// [`HubError::Behind`] when the projections have stopped.
+    pub async fn wait_for(&self, next: Sequence) -> Result<(), HubError> {
+        let mut projected = self.projected.clone();
+        projected.wait_for(|reached| *reached >= next).await.map(drop).map_err(|_| HubError::Behind)
+    }
+}
