@@ -13,3 +13,4 @@ pub mod pb;
 pub mod person;
 pub mod record;
 pub mod region;
+pub mod statement;

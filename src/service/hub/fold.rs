@@ -1,0 +1,323 @@
+//! What each record of the journal does to the hub's projections. The same records always do the same.
+
+use crate::domain::entry::{Content, Entry};
+use crate::domain::id::{PromptId, Pseudonym, ReportId, ResultId};
+use crate::domain::item::ItemCode;
+use crate::domain::log::{BatchNumber, LogPlace};
+use crate::domain::organisation::OrganisationCode;
+use crate::domain::time::Moment;
+use crate::ports::index::{EntryKind, IndexEntry, IndexItems};
+use crate::service::hub::error::HubError;
+use crate::store::hub::{
+    BatchPlace, Figure, FigureKey, HubChange, KeptPolicy, KeptPrompt, KeyedDigest, KnownPerson, Marked, PromptState,
+    RequestKind, SigningKeyId,
+};
+use crate::store::projection::ProjectionError;
+use crate::wire::batch::{Batch, digest};
+use crate::wire::field::{FieldError, fixed, moment, parsed};
+use crate::wire::record::Record;
+use crate::wire::{entry, pb};
+
+/// A record with its place, as the projections take it.
+pub struct Placed {
+    /// Where it stands.
+    pub place: LogPlace,
+    /// What it says.
+    pub record: Record,
+}
+
+/// Reads a decision's prompt and outcome from an earlier record, for one that takes it back.
+pub type ReadBack<'a> = dyn Fn(LogPlace) -> Result<Record, HubError> + 'a;
+
+/// Gives the index entries of a record; only batches have any.
+///
+/// # Errors
+/// [`FieldError`] when a record that was checked before it was written cannot be read: the journal is damaged.
+pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
+    let Record::Batch(record) = &placed.record else { return Ok(Vec::new()) };
+    let batch = Batch::decode(record.batch.clone())?;
+    let rejected = |place: usize| record.rejections.iter().any(|rejection| rejection.entry as usize == place);
+    let mut entries = Vec::with_capacity(batch.entries.len());
+    for (place, bytes) in batch.entries.iter().enumerate().filter(|(place, _)| !rejected(*place)) {
+        let entry = entry::decode(bytes)?;
+        entries.push(IndexEntry {
+            patient: entry.patient,
+            collected: entry.times.collected,
+            sequence: placed.place.sequence,
+            place: u16::try_from(place).unwrap_or(u16::MAX),
+            position: placed.place.position,
+            result: regional(entry.publisher, entry.result),
+            version: entry.version,
+            status: entry.status,
+            sensitivity: entry.sensitivity,
+            laboratory: entry.laboratory,
+            items: IndexItems::new(&entry.items),
+            kind: kind(&entry),
+            superseded: false,
+        });
+    }
+    Ok(entries)
+}
+
+/// Gives the name of a result in the whole region: publishers choose their own, and none may shadow another's.
+pub fn regional(publisher: OrganisationCode, result: ResultId) -> ResultId {
+    let name = digest(&[publisher.as_str().as_bytes(), result.as_bytes()].concat());
+    let mut short = [0; ResultId::BYTES];
+    short.iter_mut().zip(name.as_bytes()).for_each(|(to, from)| *to = *from);
+    ResultId::new(short)
+}
+
+fn kind(entry: &Entry) -> EntryKind {
+    match entry.content {
+        Content::Laboratory(_) => EntryKind::Laboratory,
+        Content::Imaging(_) => EntryKind::Imaging,
+    }
+}
+
+/// Applies a record to the hub's tables.
+///
+/// # Errors
+/// [`HubError`] when the record or a table is damaged; the projections stop, and readiness says so.
+pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) -> Result<(), HubError> {
+    let place = placed.place;
+    match &placed.record {
+        Record::Batch(record) => batch(record, place, change)?,
+        Record::Key(record) => change.put_key(SigningKeyId(key_id(&record.key_id)?), place)?,
+        Record::Policy(record) => change.put_policy(&KeptPolicy {
+            effective_from: moment("effective_from", record.effective_from.as_ref())?,
+            version: record.policy_version.clone(),
+            place,
+        })?,
+        Record::Statement(record) => change.put_statement(digest(&record.statement), place)?,
+        Record::Check(record) => check(record, place, change)?,
+        Record::Decision(record) => decision(record, place, change, read_back)?,
+        Record::Revocation(record) => revocation(record, place, change, read_back)?,
+        Record::Event(record) => event(record, place, change)?,
+        Record::Fetch(_) => {}
+        Record::Person(record) => person(record, change)?,
+        Record::Miss(record) => {
+            let organisation = organisation(&record.organisation)?;
+            change.put_request(organisation, RequestKind::Miss, &record.check_key, place)?;
+            let day = moment("at", record.at.as_ref())?.local_day();
+            count(change, day, organisation, None, Figure::Misses, 1)?;
+        }
+        Record::Listing(record) => {
+            let at = moment("at", record.at.as_ref())?;
+            existing(&record.existing_reports, organisation(&record.organisation)?, at, change)?;
+        }
+    }
+    Ok(())
+}
+
+fn batch(record: &pb::BatchRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
+    let batch = Batch::decode(record.batch.clone())?;
+    let taken = BatchPlace { header: batch.header_digest(), place };
+    change.take_batch(batch.header.organisation, BatchNumber(batch.header.sequence), taken)?;
+    Ok(())
+}
+
+fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
+    let organisation = organisation(&record.organisation)?;
+    let at = moment("at", record.at.as_ref())?;
+    let day = at.local_day();
+    if change.request(organisation, RequestKind::Check, &record.check_key)?.is_some() {
+        return Ok(());
+    }
+    change.put_request(organisation, RequestKind::Check, &record.check_key, place)?;
+    change.note_position(place)?;
+    let patient: Pseudonym = fixed("patient", &record.patient)?;
+    for (ordinal, prompt) in record.prompts.iter().enumerate() {
+        let id: PromptId = fixed("prompt_id", &prompt.prompt_id)?;
+        change.put_prompt(id, &KeptPrompt {
+            organisation,
+            check: place,
+            ordinal: u16::try_from(ordinal).unwrap_or(u16::MAX),
+            patient,
+            result: fixed("result_id", &prompt.result_id)?,
+            version: prompt.version,
+            report: fixed("report_id", &prompt.report_id)?,
+            state: PromptState::Open,
+        })?;
+        for item in &prompt.items {
+            count(change, day, organisation, Some(parsed("items", item, "item code")?), Figure::Prompts, 1)?;
+        }
+    }
+    count(change, day, organisation, None, Figure::Checks, 1)?;
+    let lines = i64::try_from(record.lines.len()).unwrap_or(i64::MAX);
+    count(change, day, organisation, None, Figure::OrderLines, lines)?;
+    count(change, day, organisation, None, Figure::Prompts, i64::try_from(record.prompts.len()).unwrap_or(i64::MAX))?;
+    existing(&record.existing_reports, organisation, at, change)
+}
+
+/// Counts each report once a day and organisation, however often the patient's results were asked for.
+fn existing(
+    reports: &[bytes::Bytes],
+    organisation: OrganisationCode,
+    at: Moment,
+    change: &HubChange<'_>,
+) -> Result<(), HubError> {
+    let day = at.local_day();
+    for report in reports {
+        if change.mark(Marked::ReportExisting, report, day, organisation)? {
+            count(change, day, organisation, None, Figure::ReportsExisting, 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn decision(
+    record: &pb::DecisionRecord,
+    place: LogPlace,
+    change: &HubChange<'_>,
+    read_back: &ReadBack<'_>,
+) -> Result<(), HubError> {
+    let organisation = organisation(&record.organisation)?;
+    let day = moment("at", record.at.as_ref())?.local_day();
+    change.put_request(organisation, RequestKind::Decision, &record.decision_key, place)?;
+    change.note_position(place)?;
+    for decision in &record.decisions {
+        let id: PromptId = fixed("prompt_id", &decision.prompt_id)?;
+        let Some(kept) = change.prompt(id)? else { continue };
+        let asked = asked(&kept, read_back)?;
+        let accepted = matches!(decision.outcome, Some(pb::decision::Outcome::Accept(_)));
+        let state = if accepted { PromptState::Accepted } else { PromptState::Declined };
+        change.set_prompt_state(id, state(place.sequence))?;
+        change.put_decided(organisation, &asked.encounter, kept.result, id)?;
+        for (figure, delta) in figures_of(decision, record) {
+            count(change, day, organisation, None, figure.clone(), delta)?;
+            for item in &asked.items {
+                count(change, day, organisation, Some(*item), figure.clone(), delta)?;
+            }
+        }
+        if accepted && change.mark(Marked::ReportRecognised, kept.report.as_bytes(), day, organisation)? {
+            count(change, day, organisation, None, Figure::ReportsRecognised, 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figure, i64)> {
+    match &decision.outcome {
+        Some(pb::decision::Outcome::Accept(_)) => vec![(Figure::Accepted, 1)],
+        Some(pb::decision::Outcome::Decline(decline)) => {
+            let counts = record.counted_reasons.contains(&decline.reason);
+            vec![
+                (Figure::Declined, 1),
+                (Figure::DeclinedCounted, i64::from(counts)),
+                (Figure::DeclinedFor(decline.reason.clone()), 1),
+            ]
+        }
+        None => Vec::new(),
+    }
+}
+
+fn revocation(
+    record: &pb::RevocationRecord,
+    place: LogPlace,
+    change: &HubChange<'_>,
+    read_back: &ReadBack<'_>,
+) -> Result<(), HubError> {
+    let organisation = organisation(&record.organisation)?;
+    let day = moment("at", record.at.as_ref())?.local_day();
+    change.put_request(organisation, RequestKind::Revocation, &record.decision_key, place)?;
+    let id: PromptId = fixed("prompt_id", &record.prompt_id)?;
+    let Some(kept) = change.prompt(id)? else { return Ok(()) };
+    let asked = asked(&kept, read_back)?;
+    if let PromptState::Accepted(decision) = kept.state {
+        let decided = change.position(decision)?.ok_or(ProjectionError::Damaged)?;
+        let decided = read_back(LogPlace { sequence: decision, position: decided })?;
+        if let Record::Decision(decided) = decided {
+            let day = moment("at", decided.at.as_ref())?.local_day();
+            take_back_report(change, kept.report, day, organisation)?;
+        }
+    }
+    change.set_prompt_state(id, PromptState::Open)?;
+    change.remove_decided(organisation, &asked.encounter, kept.result)?;
+    count(change, day, organisation, None, Figure::Revoked, 1)?;
+    for item in asked.items {
+        count(change, day, organisation, Some(item), Figure::Revoked, 1)?;
+    }
+    Ok(())
+}
+
+/// Takes a report out of the day's recognised ones: the rate counts what stood in the end.
+fn take_back_report(
+    change: &HubChange<'_>,
+    report: ReportId,
+    day: i64,
+    organisation: OrganisationCode,
+) -> Result<(), HubError> {
+    if change.unmark(Marked::ReportRecognised, report.as_bytes(), day, organisation)? {
+        count(change, day, organisation, None, Figure::ReportsRecognised, -1)?;
+    }
+    Ok(())
+}
+
+fn event(record: &pb::EventRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
+    use pb::acknowledge_request::Event;
+    let organisation = organisation(&record.organisation)?;
+    let day = moment("at", record.at.as_ref())?.local_day();
+    change.put_request(organisation, RequestKind::Event, &record.event_key, place)?;
+    let (marked, figure) = match record.event() {
+        Event::Unspecified => return Ok(()),
+        Event::Shown => (Marked::PromptShown, Figure::Shown),
+        Event::Viewed => (Marked::PromptViewed, Figure::Viewed),
+        Event::Quoted => (Marked::PromptQuoted, Figure::Quoted),
+    };
+    if change.mark(marked, &record.prompt_id, day, organisation)? {
+        count(change, day, organisation, None, figure, 1)?;
+    }
+    Ok(())
+}
+
+fn person(record: &pb::PersonRecord, change: &HubChange<'_>) -> Result<(), HubError> {
+    let keyed = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).ok().map(KeyedDigest);
+    let known = KnownPerson {
+        pseudonym: fixed("pseudonym", &record.pseudonym)?,
+        sex: keyed(&record.sex),
+        birth_date: keyed(&record.birth_date),
+    };
+    change.put_person(keyed(&record.identifier).ok_or(ProjectionError::Damaged)?, known)?;
+    Ok(())
+}
+
+/// What a prompt was about: its visit and the items of the line.
+struct AskedAbout {
+    encounter: String,
+    items: Vec<ItemCode>,
+}
+
+fn asked(kept: &KeptPrompt, read_back: &ReadBack<'_>) -> Result<AskedAbout, HubError> {
+    let Record::Check(check) = read_back(kept.check)? else { return Err(ProjectionError::Damaged.into()) };
+    let prompt = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
+    let items = prompt.items.iter().map(|item| parsed("items", item, "item code"));
+    Ok(AskedAbout {
+        encounter: check.visit.as_ref().map(|visit| visit.encounter.clone()).unwrap_or_default(),
+        items: items.collect::<Result<_, _>>()?,
+    })
+}
+
+fn count(
+    change: &HubChange<'_>,
+    day: i64,
+    organisation: OrganisationCode,
+    item: Option<ItemCode>,
+    figure: Figure,
+    delta: i64,
+) -> Result<(), HubError> {
+    Ok(change.add(&FigureKey { day, organisation, item, figure }, delta)?)
+}
+
+fn organisation(code: &str) -> Result<OrganisationCode, FieldError> {
+    parsed("organisation", code, "organisation code")
+}
+
+/// Reads the name of a signing key.
+///
+/// # Errors
+/// [`FieldError`] when it is not 8 bytes long.
+pub fn key_id(bytes: &[u8]) -> Result<[u8; 8], FieldError> {
+    bytes.try_into().map_err(|_| {
+        FieldError::new("key_id", crate::wire::field::Problem::Length { found: bytes.len(), expected: 8 })
+    })
+}

@@ -1,0 +1,267 @@
+//! Follows the journal: log, index, tables and registry are brought up to the last durable record, in order. The same
+//! code rebuilds them from nothing.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::fault::Faulty;
+use crate::domain::log::Sequence;
+use crate::domain::time::Moment;
+use crate::merkle::checkpoint::Checkpoint;
+use crate::merkle::note::{Note, VerifierKey};
+use crate::pki::signing::VerifyingKeyRecord;
+use crate::ports::index::EntryIndex;
+use crate::service::hub::error::HubError;
+use crate::service::hub::fold::{self, Placed};
+use crate::service::hub::registry::{Registry, Version};
+use crate::store::hub::HubState;
+use crate::store::journal::JournalReader;
+use crate::store::tiles::TileStore;
+use crate::wire::field::moment;
+use crate::wire::record::Record;
+use crate::wire::statement::Statement;
+
+/// Signs the log's checkpoints.
+pub struct CheckpointSigner {
+    /// The log's public key, whose name is its origin.
+    pub key: VerifierKey,
+    /// Signs the bytes of a note.
+    pub sign: Box<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+}
+
+/// Brings the projections up to the journal.
+pub struct Projector {
+    journal: JournalReader,
+    tiles: TileStore,
+    index: Arc<dyn EntryIndex>,
+    state: Arc<HubState>,
+    registry: Arc<Registry>,
+    signer: CheckpointSigner,
+    next: Sequence,
+    reached: watch::Sender<Sequence>,
+    unflushed: u64,
+}
+
+impl Projector {
+    /// Starts where the projection that is furthest behind stands, and fills the registry from the records that the
+    /// tables name.
+    ///
+    /// # Errors
+    /// [`HubError`] when a projection is damaged: delete it, it is built anew.
+    pub fn new(
+        journal: JournalReader,
+        tiles: TileStore,
+        index: Arc<dyn EntryIndex>,
+        state: Arc<HubState>,
+        registry: Arc<Registry>,
+        signer: CheckpointSigner,
+    ) -> Result<Self, HubError> {
+        let next = Sequence(tiles.size()).min(index.applied()?).min(state.applied()?);
+        let (reached, _) = watch::channel(next);
+        let projector = Self { journal, tiles, index, state, registry, signer, next, reached, unflushed: 0 };
+        projector.fill_registry()?;
+        Ok(projector)
+    }
+
+    /// Gives word of how far the projections have come.
+    pub fn reached(&self) -> watch::Receiver<Sequence> {
+        self.reached.subscribe()
+    }
+
+    /// Follows the journal until `stop`. When it returns early the hub no longer answers requests that write.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut committed = self.journal.committed();
+        loop {
+            committed.mark_unchanged();
+            let caught_up = tokio::task::spawn_blocking(move || {
+                let outcome = self.catch_up();
+                (self, outcome)
+            });
+            let Ok((projector, outcome)) = caught_up.await else { return };
+            self = projector;
+            if let Err(error) = outcome {
+                tracing::error!(%error, fault = ?error.fault(), "the projections have stopped; restart rebuilds them");
+                return;
+            }
+            match stop.run_until_cancelled(committed.changed()).await {
+                Some(Ok(())) => {}
+                Some(Err(_)) | None => break,
+            }
+        }
+        let last = tokio::task::spawn_blocking(move || self.catch_up().and_then(|()| self.flush()));
+        if let Ok(Err(error)) = last.await {
+            tracing::warn!(%error, "the projections were not flushed; they are brought up to date at the next start");
+        }
+    }
+
+    /// Applies every durable record that has not been applied.
+    ///
+    /// # Errors
+    /// [`HubError`]; what was applied before stays.
+    pub fn catch_up(&mut self) -> Result<(), HubError> {
+        let mut scan = self.journal.scan(self.next.0);
+        loop {
+            let mut group = Vec::new();
+            let mut bytes = 0;
+            while group.len() < GROUP_RECORDS_MAX && bytes < GROUP_BYTES_MAX {
+                let Some(record) = scan.next().transpose()? else { break };
+                bytes += record.payload.len();
+                group.push(record);
+            }
+            if group.is_empty() {
+                return Ok(());
+            }
+            self.apply(group)?;
+        }
+    }
+
+    fn apply(&mut self, group: Vec<crate::store::journal::Record>) -> Result<(), HubError> {
+        let leaves: Vec<(u64, [u8; 32])> = group.iter().map(|record| (record.sequence(), record.digest())).collect();
+        let placed = group.into_iter().map(|record| {
+            let place = record.position.into();
+            Ok(Placed { place, record: Record::decode(record.kind, record.payload)? })
+        });
+        let placed: Vec<Placed> = placed.collect::<Result<_, HubError>>()?;
+        let Some(next) = placed.last().map(|placed| placed.place.sequence.next()) else { return Ok(()) };
+
+        self.apply_to_index(&placed, next)?;
+        self.apply_to_state(&placed, next)?;
+        let known = self.tiles.size();
+        let fresh: Vec<_> = leaves.into_iter().filter(|(sequence, _)| *sequence >= known).map(|(_, leaf)| leaf).collect();
+        self.tiles.append(&fresh)?;
+        self.apply_to_registry(&placed)?;
+        self.publish()?;
+        self.unflushed += next.0 - self.next.0;
+        self.next = next;
+        if self.unflushed >= FLUSH_RECORDS {
+            self.flush()?;
+        }
+        self.reached.send_replace(next);
+        Ok(())
+    }
+
+    fn apply_to_index(&self, placed: &[Placed], next: Sequence) -> Result<(), HubError> {
+        let applied = self.index.applied()?;
+        let mut entries = Vec::new();
+        for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
+            entries.extend(fold::index_entries(placed)?);
+        }
+        if next > applied {
+            self.index.apply(next, &entries)?;
+        }
+        Ok(())
+    }
+
+    fn apply_to_state(&self, placed: &[Placed], next: Sequence) -> Result<(), HubError> {
+        let applied = self.state.applied()?;
+        if next <= applied {
+            return Ok(());
+        }
+        let read_back = |place: crate::domain::log::LogPlace| {
+            let record = self.journal.read(place.into())?;
+            Ok(Record::decode(record.kind, record.payload)?)
+        };
+        let mut fault = None;
+        let written = self.state.write(next, |change| {
+            for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
+                if let Err(error) = fold::apply(placed, change, &read_back) {
+                    fault = Some(error);
+                    return Err(crate::store::projection::ProjectionError::Damaged);
+                }
+            }
+            Ok(())
+        });
+        match fault {
+            Some(error) => Err(error),
+            None => Ok(written?),
+        }
+    }
+
+    fn apply_to_registry(&self, placed: &[Placed]) -> Result<(), HubError> {
+        let mut statements = Vec::new();
+        for placed in placed.iter().filter(|placed| placed.place.sequence >= self.next) {
+            match &placed.record {
+                Record::Key(_) | Record::Policy(_) => self.learn(placed)?,
+                Record::Statement(record) => statements.push((
+                    Statement::decode(&record.statement)?,
+                    moment("received_at", record.received_at.as_ref())?,
+                )),
+                _ => {}
+            }
+        }
+        if !statements.is_empty() {
+            self.registry.add_statements(statements);
+        }
+        Ok(())
+    }
+
+    fn learn(&self, placed: &Placed) -> Result<(), HubError> {
+        match &placed.record {
+            Record::Key(record) => {
+                match VerifyingKeyRecord::from_der(&record.certificate, &self.registry.trust()) {
+                    Ok(key) => self.registry.add_key(key),
+                    // A new authority does not know the keys of the old one; what they signed no longer counts.
+                    Err(error) => tracing::warn!(%error, sequence = placed.place.sequence.0, "a signing key is not believed"),
+                }
+            }
+            Record::Policy(record) => {
+                let received_at: Moment = moment("received_at", record.received_at.as_ref())?;
+                match Version::read(record.files.clone(), placed.place.sequence, received_at) {
+                    Ok(version) => self.registry.add_version(version),
+                    Err(error) => tracing::warn!(%error, sequence = placed.place.sequence.0, "a policy version cannot be read"),
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Reads again what the registry must know of the records that the tables have already applied.
+    fn fill_registry(&self) -> Result<(), HubError> {
+        let view = self.state.read()?;
+        let keys = view.keys()?.into_iter();
+        let policies = view.policies()?.into_iter().map(|policy| policy.place);
+        let mut places: Vec<_> = keys.chain(policies).filter(|place| place.sequence < self.next).collect();
+        places.sort_unstable();
+        for place in places {
+            let record = self.journal.read(place.into())?;
+            self.learn(&Placed { place, record: Record::decode(record.kind, record.payload)? })?;
+        }
+        let mut statements = Vec::new();
+        for (_, place) in view.statements()?.into_iter().filter(|(_, place)| place.sequence < self.next) {
+            let record = self.journal.read(place.into())?;
+            if let Record::Statement(record) = Record::decode(record.kind, record.payload)? {
+                let learned_at = moment("received_at", record.received_at.as_ref())?;
+                statements.push((Statement::decode(&record.statement)?, learned_at));
+            }
+        }
+        self.registry.add_statements(statements);
+        Ok(())
+    }
+
+    /// Writes the tiles and signs the head of the tree.
+    fn publish(&mut self) -> Result<(), HubError> {
+        self.tiles.save()?;
+        let text = Checkpoint::new(self.signer.key.name(), self.tiles.head()).to_string();
+        match Note::sign(text, &self.signer.key, |bytes| (self.signer.sign)(bytes)) {
+            Ok(note) => Ok(self.tiles.publish_checkpoint(&note.to_string())?),
+            Err(error) => unreachable!("a checkpoint is a well-formed note: {error}"),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), HubError> {
+        self.index.flush()?;
+        self.state.flush()?;
+        self.unflushed = 0;
+        Ok(())
+    }
+}
+
+/// Most records applied in one step.
+const GROUP_RECORDS_MAX: usize = 512;
+/// Most bytes of records read for one step; one more record may lie beyond.
+const GROUP_BYTES_MAX: usize = 32 << 20;
+/// Records after which the engines write to disk: at most so many are applied again after a crash.
+const FLUSH_RECORDS: u64 = 10_000;
