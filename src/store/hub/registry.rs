@@ -35,6 +35,19 @@ impl<R: Rows> HubTables<R> {
         place(self.row(KEYS, &key.0)?)
     }
 
+    /// Lists the latest record of every signing key.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn keys(&self) -> Result<Vec<LogPlace>, ProjectionError> {
+        let mut keys = Vec::new();
+        self.0.visit(KEYS, &[], &[u8::MAX; 9], &mut |_, value| {
+            keys.push(Unpacker::new(value).place()?);
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(keys)
+    }
+
     /// Gives the record of a statement.
     ///
     /// # Errors
