@@ -61,13 +61,10 @@ impl Statement {
         let issued_at = moment("issued_at", sent.issued_at.as_ref())?;
         let (list, claims): (&str, Vec<Claim>) = match sent.content {
             None => return Err(FieldError::new("content", Problem::Missing)),
-            Some(Content::Rounds(rounds)) => {
-                ("rounds.results", rounds.results.into_iter().map(Claim::Round).collect())
+            Some(Content::Rounds(rounds)) => ("rounds.results", rounds.results.into_iter().map(Claim::Round).collect()),
+            Some(Content::Credentials(credentials)) => {
+                ("credentials.credentials", credentials.credentials.into_iter().map(Claim::Credential).collect())
             }
-            Some(Content::Credentials(credentials)) => (
-                "credentials.credentials",
-                credentials.credentials.into_iter().map(Claim::Credential).collect(),
-            ),
             Some(Content::Suspension(suspension)) => {
                 ("suspension", vec![Claim::Sanction(suspension, SanctionAct::Suspend)])
             }

@@ -128,16 +128,19 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
     let patient: Pseudonym = fixed("patient", &record.patient)?;
     for (ordinal, prompt) in record.prompts.iter().enumerate() {
         let id: PromptId = fixed("prompt_id", &prompt.prompt_id)?;
-        change.put_prompt(id, &KeptPrompt {
-            organisation,
-            check: place,
-            ordinal: u16::try_from(ordinal).unwrap_or(u16::MAX),
-            patient,
-            result: fixed("result_id", &prompt.result_id)?,
-            version: prompt.version,
-            report: fixed("report_id", &prompt.report_id)?,
-            state: PromptState::Open,
-        })?;
+        change.put_prompt(
+            id,
+            &KeptPrompt {
+                organisation,
+                check: place,
+                ordinal: u16::try_from(ordinal).unwrap_or(u16::MAX),
+                patient,
+                result: fixed("result_id", &prompt.result_id)?,
+                version: prompt.version,
+                report: fixed("report_id", &prompt.report_id)?,
+                state: PromptState::Open,
+            },
+        )?;
         for item in &prompt.items {
             count(change, day, organisation, Some(parsed("items", item, "item code")?), Figure::Prompts, 1)?;
         }
@@ -317,7 +320,7 @@ fn organisation(code: &str) -> Result<OrganisationCode, FieldError> {
 /// # Errors
 /// [`FieldError`] when it is not 8 bytes long.
 pub fn key_id(bytes: &[u8]) -> Result<[u8; 8], FieldError> {
-    bytes.try_into().map_err(|_| {
-        FieldError::new("key_id", crate::wire::field::Problem::Length { found: bytes.len(), expected: 8 })
-    })
+    bytes
+        .try_into()
+        .map_err(|_| FieldError::new("key_id", crate::wire::field::Problem::Length { found: bytes.len(), expected: 8 }))
 }

@@ -129,7 +129,8 @@ impl Projector {
         self.apply_to_index(&placed, next)?;
         self.apply_to_state(&placed, next)?;
         let known = self.tiles.size();
-        let fresh: Vec<_> = leaves.into_iter().filter(|(sequence, _)| *sequence >= known).map(|(_, leaf)| leaf).collect();
+        let fresh: Vec<_> =
+            leaves.into_iter().filter(|(sequence, _)| *sequence >= known).map(|(_, leaf)| leaf).collect();
         self.tiles.append(&fresh)?;
         self.apply_to_registry(&placed)?;
         self.publish()?;
@@ -184,10 +185,8 @@ impl Projector {
         for placed in placed.iter().filter(|placed| placed.place.sequence >= self.next) {
             match &placed.record {
                 Record::Key(_) | Record::Policy(_) => self.learn(placed)?,
-                Record::Statement(record) => statements.push((
-                    Statement::decode(&record.statement)?,
-                    moment("received_at", record.received_at.as_ref())?,
-                )),
+                Record::Statement(record) => statements
+                    .push((Statement::decode(&record.statement)?, moment("received_at", record.received_at.as_ref())?)),
                 _ => {}
             }
         }
@@ -203,14 +202,18 @@ impl Projector {
                 match VerifyingKeyRecord::from_der(&record.certificate, &self.registry.trust()) {
                     Ok(key) => self.registry.add_key(key),
                     // A new authority does not know the keys of the old one; what they signed no longer counts.
-                    Err(error) => tracing::warn!(%error, sequence = placed.place.sequence.0, "a signing key is not believed"),
+                    Err(error) => {
+                        tracing::warn!(%error, sequence = placed.place.sequence.0, "a signing key is not believed")
+                    }
                 }
             }
             Record::Policy(record) => {
                 let received_at: Moment = moment("received_at", record.received_at.as_ref())?;
                 match Version::read(record.files.clone(), placed.place.sequence, received_at) {
                     Ok(version) => self.registry.add_version(version),
-                    Err(error) => tracing::warn!(%error, sequence = placed.place.sequence.0, "a policy version cannot be read"),
+                    Err(error) => {
+                        tracing::warn!(%error, sequence = placed.place.sequence.0, "a policy version cannot be read")
+                    }
                 }
             }
             _ => {}

@@ -98,12 +98,7 @@ impl Rules {
 impl Registry {
     /// Starts with nothing but what certificates are checked against.
     pub fn new(trust: watch::Receiver<Arc<Trust>>) -> Self {
-        Self {
-            versions: ArcSwap::default(),
-            qualifications: ArcSwap::default(),
-            keys: ArcSwap::default(),
-            trust,
-        }
+        Self { versions: ArcSwap::default(), qualifications: ArcSwap::default(), keys: ArcSwap::default(), trust }
     }
 
     /// Gives the rules in force at `at`: the version with the latest effective date that is not in the future.

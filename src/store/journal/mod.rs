@@ -7,8 +7,8 @@
 mod disk;
 mod error;
 mod frame;
-mod reader;
 mod place;
+mod reader;
 mod recover;
 mod segment;
 #[cfg(test)]

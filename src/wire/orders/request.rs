@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::id::{Pseudonym, PromptId};
+use crate::domain::id::{PromptId, Pseudonym};
 use crate::domain::imaging::Coverage;
 use crate::domain::item::ItemCode;
 use crate::domain::limits::{KEY_BYTES_MAX, LINE_ITEMS_MAX, ORDER_LINES_MAX, TEXT_BYTES_MAX};
