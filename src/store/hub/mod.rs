@@ -11,6 +11,7 @@ mod requests;
 use std::path::Path;
 
 use redb::{ReadTransaction, WriteTransaction};
+use sha2::{Digest as _, Sha256};
 
 pub use self::batches::{BatchPlace, ChainHead};
 pub use self::figures::{Figure, FigureKey, Marked};
@@ -18,10 +19,8 @@ pub use self::persons::{KeyedDigest, KnownPerson};
 pub use self::prompts::{KeptPrompt, PromptState};
 pub use self::registry::{KeptPolicy, SigningKeyId};
 pub use self::requests::RequestKind;
-use super::projection::{Projection, ProjectionError, Rows, Table, put, remove};
-use crate::domain::id::Digest;
+use super::projection::{Projection, ProjectionError, Rows, Table, applied_in, put, remove};
 use crate::domain::log::Sequence;
-use sha2::Digest as _;
 
 /// The hub's projections of its journal in one redb file.
 #[derive(Debug)]
@@ -82,7 +81,7 @@ impl HubState {
         change: impl FnOnce(&HubChange<'_>) -> Result<T, ProjectionError>,
     ) -> Result<T, ProjectionError> {
         self.0.write(next, |transaction| {
-            let applied = super::projection::applied_in(transaction)?;
+            let applied = applied_in(transaction)?;
             if next <= applied {
                 return Err(ProjectionError::AlreadyApplied { applied, next });
             }
@@ -117,10 +116,9 @@ impl<R: Rows> HubTables<R> {
 
 /// Shortens a caller's text to a key of fixed length; 16 bytes of SHA-256 do not meet by chance.
 fn hashed(text: &[u8]) -> [u8; 16] {
-    let digest = Digest::new(sha2::Sha256::digest(text).into());
-    let (short, _) = digest.as_bytes().split_at(16);
+    let digest: [u8; 32] = Sha256::digest(text).into();
     let mut key = [0; 16];
-    key.copy_from_slice(short);
+    key.copy_from_slice(&digest[..16]);
     key
 }
 

@@ -90,7 +90,7 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
         position,
         result,
         version,
-        status: STATUSES[usize::from(flags & STATUS)],
+        status: status(flags),
         sensitivity: if flags & SENSITIVE == 0 { Sensitivity::Normal } else { Sensitivity::Sensitive },
         laboratory,
         items: if flags & MORE == 0 { IndexItems::new(&items) } else { IndexItems::cut_short(&items) },
@@ -143,6 +143,15 @@ fn flags(entry: &IndexEntry) -> u8 {
         | flag(entry.superseded, SUPERSEDED)
 }
 
+fn status(flags: u8) -> ResultStatus {
+    match flags & STATUS {
+        0 => ResultStatus::Preliminary,
+        1 => ResultStatus::Final,
+        2 => ResultStatus::Corrected,
+        _ => ResultStatus::Withdrawn,
+    }
+}
+
 /// Folds a code's letter (8 bits packed) into 5 bits, so that an item fits in three bytes.
 fn item_bits(item: ItemCode) -> u32 {
     let packed = item.packed();
@@ -174,5 +183,3 @@ const SENSITIVE: u8 = 1 << 2;
 const IMAGING: u8 = 1 << 3;
 const MORE: u8 = 1 << 4;
 const SUPERSEDED: u8 = 1 << 5;
-const STATUSES: [ResultStatus; 4] =
-    [ResultStatus::Preliminary, ResultStatus::Final, ResultStatus::Corrected, ResultStatus::Withdrawn];

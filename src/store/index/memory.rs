@@ -18,8 +18,10 @@ struct State {
     /// By patient, negated milliseconds (newest first), record and place.
     entries: BTreeMap<(Pseudonym, i64, Sequence, u16), IndexEntry>,
     /// Every version of every result: version, record, place, and the rest of the entry's key.
-    versions: BTreeMap<ResultId, BTreeSet<(u32, Sequence, u16, i64, Pseudonym)>>,
+    versions: BTreeMap<ResultId, BTreeSet<Version>>,
 }
+
+type Version = (u32, Sequence, u16, i64, Pseudonym);
 
 impl State {
     fn standing(&self, result: ResultId) -> Option<&IndexEntry> {

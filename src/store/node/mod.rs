@@ -13,6 +13,7 @@ mod studies;
 mod worklist;
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
@@ -167,16 +168,28 @@ impl NodeState {
         Ok(Some(unseal(SEAL, key, &found)?.to_vec()))
     }
 
-    /// Visits the rows whose keys start with `prefix`, in the order of their keys.
+    /// Visits all rows whose keys start with `prefix`, in the order of their keys.
     fn visit(
         &self,
         tree: &Tree,
         prefix: &[u8],
         mut visitor: impl FnMut(&[u8], &[u8]) -> Result<(), ProjectionError>,
     ) -> Result<(), ProjectionError> {
+        self.visit_until(tree, prefix, |key, value| visitor(key, value).map(ControlFlow::Continue))
+    }
+
+    /// Visits the rows whose keys start with `prefix`, in the order of their keys, until told to stop.
+    fn visit_until(
+        &self,
+        tree: &Tree,
+        prefix: &[u8],
+        mut visitor: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ProjectionError>,
+    ) -> Result<(), ProjectionError> {
         let mut rows = guarded(|| Ok(tree.scan_prefix(prefix)))?;
         while let Some((key, value)) = guarded(|| rows.next().transpose())? {
-            visitor(&key, unseal(SEAL, &key, &value)?)?;
+            if visitor(&key, unseal(SEAL, &key, &value)?)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

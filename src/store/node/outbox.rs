@@ -1,6 +1,8 @@
 //! Batches that were sealed, those that still wait for the hub's receipt, and the end of the node's chain.
 
-use super::{NodeChange, NodeState};
+use std::ops::ControlFlow;
+
+use super::{NodeChange, NodeState, guarded};
 use crate::domain::id::Digest;
 use crate::domain::log::{BatchNumber, Position};
 use crate::store::packing::{Packer, Unpacker};
@@ -46,18 +48,22 @@ impl NodeState {
     /// [`ProjectionError`]; rebuild.
     pub fn waiting_batches(&self, limit: usize) -> Result<Vec<OutboxBatch>, ProjectionError> {
         let mut numbers = Vec::new();
-        self.visit(&self.trees.waiting, &[], |key, _| {
-            if numbers.len() < limit {
-                numbers.push(BatchNumber(Unpacker::new(key).long()?));
+        self.visit_until(&self.trees.waiting, &[], |key, _| {
+            if numbers.len() == limit {
+                return Ok(ControlFlow::Break(()));
             }
-            Ok(())
+            numbers.push(BatchNumber(Unpacker::new(key).long()?));
+            Ok(ControlFlow::Continue(()))
         })?;
         numbers.into_iter().map(|batch| self.outbox_batch(batch)?.ok_or(ProjectionError::Damaged)).collect()
     }
 
-    /// Counts the batches that wait for a receipt.
-    pub fn waiting_batch_count(&self) -> usize {
-        self.trees.waiting.len()
+    /// Counts the batches that wait for a receipt, by walking over them.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn waiting_batch_count(&self) -> Result<usize, ProjectionError> {
+        guarded(|| Ok(self.trees.waiting.len()))
     }
 
     /// Gives the end of the node's chain, if a batch was ever sealed.

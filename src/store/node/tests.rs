@@ -1,3 +1,5 @@
+//! A node's projections come back after any stop, or are put aside and rebuilt to the same state.
+
 use super::*;
 use crate::domain::entry::ResultStatus;
 use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId};
@@ -117,6 +119,8 @@ fn a_torn_or_scrambled_file_ends_in_the_same_state() {
     let (sound, torn) = (folder.path().join("sound"), folder.path().join("torn"));
     let state = open(&sound);
     (0..150).for_each(|number| apply(&state, number));
+    assert_eq!(state.waiting_batch_count().unwrap(), 100);
+    assert_eq!(state.waiting_batches(3).unwrap().len(), 3);
     let expected = everything(&state);
     state.close().unwrap();
     let whole = std::fs::read(sound.join("db")).unwrap();
@@ -226,5 +230,5 @@ fn long_texts_are_cut_at_a_character() {
     assert_eq!(found[0].1.reference, "检".repeat(341));
     assert_eq!(state.held(Some(place), 10).unwrap(), []);
     state.write(Sequence(3), |change| change.remove_held(place)).unwrap();
-    assert_eq!(state.held_count(), 0);
+    assert_eq!(state.held_count().unwrap(), 0);
 }

@@ -1,6 +1,8 @@
 //! What the hospital's staff must look at: entries that were held back, and codes that the mapping does not know.
 
-use super::{NodeChange, NodeState};
+use std::ops::ControlFlow;
+
+use super::{NodeChange, NodeState, guarded};
 use crate::domain::log::Sequence;
 use crate::store::packing::{Packer, Unpacker, Unsealed};
 use crate::store::projection::ProjectionError;
@@ -47,15 +49,18 @@ impl NodeState {
     /// [`ProjectionError`]; rebuild.
     pub fn held(&self, after: Option<HeldPlace>, limit: usize) -> Result<Vec<(HeldPlace, HeldEntry)>, ProjectionError> {
         let mut held = Vec::new();
-        self.visit(&self.trees.held, &[], |key, value| {
+        self.visit_until(&self.trees.held, &[], |key, value| {
             let mut key = Unpacker::new(key);
             let place = HeldPlace { intake: Sequence(key.long()?), place: key.half()? };
-            if held.len() < limit && after.is_none_or(|after| place > after) {
+            if held.len() == limit {
+                return Ok(ControlFlow::Break(()));
+            }
+            if after.is_none_or(|after| place > after) {
                 let mut value = Unpacker::new(value);
                 let (reference, reason, field) = (text(&mut value)?, text(&mut value)?, text(&mut value)?);
                 held.push((place, HeldEntry { reference, reason, field }));
             }
-            Ok(())
+            Ok(ControlFlow::Continue(()))
         })?;
         Ok(held)
     }
@@ -74,9 +79,12 @@ impl NodeState {
         Ok(places)
     }
 
-    /// Counts the held entries.
-    pub fn held_count(&self) -> usize {
-        self.trees.held.len()
+    /// Counts the held entries, by walking over them.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn held_count(&self) -> Result<usize, ProjectionError> {
+        guarded(|| Ok(self.trees.held.len()))
     }
 
     /// Lists the unknown codes with their units, in no order that means anything.
