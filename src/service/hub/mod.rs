@@ -1,4 +1,7 @@
 //! The hub: takes signed batches, judges, prompts, and brings originals.
+//!
+//! Whatever it does is first a record of its journal; see [`ledger`] for the way in and [`projector`] for the way to
+//! the tables, the index and the log.
 
 pub mod error;
 pub mod fold;
@@ -7,3 +10,67 @@ pub mod ledger;
 pub mod projector;
 pub mod pseudonym;
 pub mod registry;
+mod turn;
+
+use std::sync::Arc;
+
+use crate::domain::organisation::OrganisationCode;
+use crate::domain::time::Moment;
+use crate::merkle::note::VerifierKey;
+use crate::ports::clock::Clock;
+use crate::ports::index::EntryIndex;
+use crate::service::hub::grant::Grants;
+use crate::service::hub::ledger::Ledger;
+use crate::service::hub::pseudonym::Pseudonyms;
+use crate::service::hub::registry::Registry;
+use crate::service::hub::turn::Turns;
+use crate::store::hub::HubState;
+use crate::store::tiles::TileReader;
+
+/// What a hub is made of. The projector that follows the journal runs beside it.
+pub struct HubParts {
+    /// The way into the journal.
+    pub ledger: Ledger,
+    /// What is known of the region.
+    pub registry: Arc<Registry>,
+    /// The index of entries.
+    pub index: Arc<dyn EntryIndex>,
+    /// The other tables.
+    pub state: Arc<HubState>,
+    /// The log's tiles.
+    pub tiles: TileReader,
+    /// The log's public key; its name is the log's origin.
+    pub log_key: VerifierKey,
+    /// Gives and reads grants.
+    pub grants: Grants,
+    /// Makes pseudonyms.
+    pub pseudonyms: Pseudonyms,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The hub's service: one value, shared by all doors.
+pub struct Hub {
+    parts: HubParts,
+    /// One publisher's batches are taken one after the other.
+    publishers: Turns<OrganisationCode>,
+    /// One hospital's decisions on one prompt, and uses of one key, are taken one after the other.
+    requests: Turns<(OrganisationCode, String)>,
+}
+
+impl Hub {
+    /// Opens the service over its parts.
+    pub fn new(parts: HubParts) -> Self {
+        Self { parts, publishers: Turns::default(), requests: Turns::default() }
+    }
+
+    /// Gives the time at the hub.
+    pub fn now(&self) -> Moment {
+        self.parts.clock.now()
+    }
+
+    /// Gives what is known of the region.
+    pub fn registry(&self) -> &Registry {
+        &self.parts.registry
+    }
+}
