@@ -44,6 +44,12 @@ pub enum BodyPartError {
     Term(String),
 }
 
+impl super::fault::Faulty for BodyPartError {
+    fn fault(&self) -> super::fault::Fault {
+        super::fault::Fault::BadInput
+    }
+}
+
 impl BodyParts {
     /// Builds the tree.
     ///

@@ -39,6 +39,12 @@ pub enum PanelPurpose {
     MajorMeasure,
 }
 
+impl super::fault::Faulty for PanelCodeError {
+    fn fault(&self) -> super::fault::Fault {
+        super::fault::Fault::BadInput
+    }
+}
+
 impl std::str::FromStr for PanelCode {
     type Err = PanelCodeError;
 

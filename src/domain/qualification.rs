@@ -251,7 +251,7 @@ impl Qualifications {
             let first = ahead.iter().find(|round| self.satisfactory(round) == Some(true));
             return Err(first.map_or(Unqualified::NoRecord, |round| Unqualified::NotYet { from: round.published_at }));
         };
-        let looked_at = &graded[graded.len().saturating_sub(self.rules.rounds_looked_at)..];
+        let (_, looked_at) = graded.split_at(graded.len().saturating_sub(self.rules.rounds_looked_at));
         let failures: Vec<&&EqaRound> =
             looked_at.iter().filter(|round| self.satisfactory(round) == Some(false)).collect();
         let withdrawn = failures.len() >= self.rules.failures_withdrawing;

@@ -87,6 +87,12 @@ pub enum ReasonContext {
     Imaging,
 }
 
+impl super::fault::Faulty for ReasonCodeError {
+    fn fault(&self) -> super::fault::Fault {
+        super::fault::Fault::BadInput
+    }
+}
+
 impl ReasonContext {
     /// Says whether the reason is offered for an imaging study, or else for a laboratory result.
     pub fn fits(self, imaging: bool) -> bool {

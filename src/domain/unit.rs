@@ -33,6 +33,12 @@ pub struct Units {
 #[error("a spelling of unit {0} already stands for another unit")]
 pub struct SpellingTaken(pub String);
 
+impl super::fault::Faulty for SpellingTaken {
+    fn fault(&self) -> super::fault::Fault {
+        super::fault::Fault::BadInput
+    }
+}
+
 impl Units {
     /// Adds a unit with its spellings; its UCUM code is always one of them.
     ///

@@ -14,9 +14,8 @@ use std::collections::BTreeSet;
 pub use answer::{Answered, LineAnswer, LineCoverage, QuietResult, answer_line, latest_versions};
 pub use coverage::{Atom, atoms_of, atoms_shown};
 
-use super::catalogue::{Catalogue, Item};
+use super::catalogue::{Catalogue, ImagingItem, Item};
 use super::entry::{Content, Entry, ResultStatus};
-use super::imaging::Coverage;
 use super::order::{OrderContext, WantedItem};
 use super::policy::Policy;
 use super::qualification::{Qualifications, Question, Standing};
@@ -138,7 +137,7 @@ fn standing(item: &Item, entry: &Entry, rulebook: &Rulebook<'_>, at: Moment) -> 
         let question = Question {
             laboratory: entry.laboratory,
             item: item.code,
-            modality: item.imaging().and_then(|_| modality_of(entry)),
+            modality: item.imaging().and_then(|imaging| modality_of(entry, imaging)),
             method: method_of(entry),
             collected_at,
             known_at: at,
@@ -190,9 +189,12 @@ fn method_of(entry: &Entry) -> Option<&str> {
     }
 }
 
-fn modality_of(entry: &Entry) -> Option<&str> {
+/// The modality of the part of a study that the item is about; a PET/CT has parts of two.
+fn modality_of<'a>(entry: &'a Entry, item: &ImagingItem) -> Option<&'a str> {
     match &entry.content {
-        Content::Imaging(study) => study.coverage.first().map(|coverage: &Coverage| coverage.modality.as_str()),
+        Content::Imaging(study) => {
+            study.coverage.iter().map(|part| part.modality.as_str()).find(|modality| item.makes(modality))
+        }
         Content::Laboratory(_) => None,
     }
 }

@@ -42,12 +42,15 @@ fn the_sample_region_holds_what_it_should() {
     assert_eq!(policy.longest_window().0, 4320);
 }
 
+/// How a test spoils a file.
+type Change = Box<dyn Fn(&str) -> String>;
+
 #[test]
 fn wrong_files_are_refused_with_their_place() {
     use RegionFault::{ColumnMissing, ColumnUnknown, Dangling, LoincCheck, Misplaced, Twice, Value};
     use RegionFile::{BodyParts, Catalogue, Conversions, Panels, Policy, Reasons, Units};
     let double_last_row = |text: &str| format!("{text}{}\n", text.lines().last().unwrap());
-    let cases: [(RegionFile, Box<dyn Fn(&str) -> String>, RegionFault); 15] = [
+    let cases: [(RegionFile, Change, RegionFault); 15] = [
         (Catalogue, Box::new(|text| text.replacen("programme", "program", 1)), ColumnUnknown),
         (Catalogue, Box::new(|text| text.replacen("item,name_zh", "item,item", 1)), ColumnMissing),
         (Catalogue, Box::new(double_last_row), Twice),
