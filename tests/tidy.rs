@@ -16,39 +16,54 @@ mod tokens;
 #[path = "tidy/words.rs"]
 mod words;
 
+use std::sync::LazyLock;
+
 use source::{Finding, Source, Tree};
 
 #[test]
 fn files_name_only_lower_floors() {
-    report(Tree::read().rust("src/").flat_map(floors::check));
+    report(tree().rust("src/").flat_map(floors::check));
 }
 
 #[test]
 fn files_say_what_they_hold_and_stay_short() {
-    report(Tree::read().rust("src/").flat_map(shape::check));
+    report(tree().rust("src/").flat_map(shape::check));
 }
 
 #[test]
 fn functions_fit_one_screen() {
-    let tree = Tree::read();
-    report(tree.rust("").flat_map(shape::check_functions));
+    report(tree().rust("").flat_map(shape::check_functions));
 }
 
 #[test]
 fn no_file_holds_a_forbidden_word() {
-    let tree = Tree::read();
-    let shipped = tree.rust("src/").flat_map(words::check_shipped);
-    report(shipped.chain(tree.rust("").flat_map(words::check_attributes)));
+    report(tree().rust("src/").flat_map(words::check_shipped));
+}
+
+#[test]
+fn names_are_plain_words() {
+    report(tree().rust("").flat_map(words::check_names));
+}
+
+#[test]
+fn nothing_is_silenced_without_a_reason() {
+    report(tree().rust("").flat_map(words::check_attributes));
 }
 
 #[test]
 fn no_file_names_a_path_of_one_machine() {
-    report(Tree::read().all().flat_map(words::check_places));
+    report(tree().all().flat_map(words::check_places));
 }
 
 #[test]
 fn every_service_and_call_is_explained() {
-    report(Tree::read().all().filter(|source| source.path.ends_with(".proto")).flat_map(proto::check));
+    report(tree().all().filter(|source| source.path.ends_with(".proto")).flat_map(proto::check));
+}
+
+/// The tree, read once for all checks.
+fn tree() -> &'static Tree {
+    static TREE: LazyLock<Tree> = LazyLock::new(Tree::read);
+    &TREE
 }
 
 /// Fails with every finding, one a line.

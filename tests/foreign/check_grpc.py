@@ -19,13 +19,15 @@ REFUSED = (StatusCode.UNAVAILABLE, StatusCode.UNAUTHENTICATED)
 def stranger(work):
     """Makes a certificate that no authority of the region signed."""
     certificate, key = work / "stranger.pem", work / "stranger.key"
-    command = "openssl req -x509 -newkey ed25519 -nodes -days 1 -subj /CN=stranger".split()
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=stranger".split()
     subprocess.run([*command, "-out", certificate, "-keyout", key], check=True, capture_output=True)
     return certificate.read_bytes(), key.read_bytes()
 
 
-def check_who_may_call(demo, address, work):
-    """Without a certificate, or with a stranger's, nothing answers, not even reflection."""
+def check_who_may_call(demo, address, organisation, work):
+    """Without a certificate of the region nothing answers, not even reflection."""
+    services = Client(address, demo.authority(), demo.client("hospital", organisation)).services()
+    assert "concord.v1.Orders" in services, f"reflection at {address} names {services}"
     for identity, who in (((None, None), "nobody"), (stranger(work), "a stranger")):
         client = Client(address, demo.authority(), identity)
         code = code_of(client.services)
@@ -111,8 +113,9 @@ def check_originals(node, token, originals):
 
 def main(demo, work):
     """Runs every check."""
-    for address in [demo.hub, *(node["grpc"] for node in demo.nodes)]:
-        check_who_may_call(demo, address, work)
+    check_who_may_call(demo, demo.hub, None, work)
+    for node in demo.nodes:
+        check_who_may_call(demo, node["grpc"], node["org"], work)
     check_hub(demo)
     check_order(demo)
 

@@ -2,7 +2,7 @@
 
 use super::lines_found;
 use super::source::{Finding, Source};
-use super::tokens::{Token, heads};
+use super::tokens::{Token, closing, heads};
 
 /// Finds words that code under `src/` may not use, or not there.
 pub fn check_shipped(source: &Source) -> Vec<Finding> {
@@ -17,16 +17,37 @@ pub fn check_shipped(source: &Source) -> Vec<Finding> {
     places.collect()
 }
 
-/// Finds attributes that silence the compiler or a test.
+/// Finds attributes that silence a test, or the compiler without saying why.
 pub fn check_attributes(source: &Source) -> Vec<Finding> {
     let tokens = source.tokens();
-    let attributes = tokens.windows(2).filter(|pair| matches!(pair[0].text, "[" | "," | "("));
-    let found = attributes.filter_map(|pair| match (pair[0].text, pair[1].text) {
-        ("[", "allow") => Some((pair[1].line, "write `#[expect(.., reason = \"..\")]` in place of `allow`")),
-        ("[" | ",", "ignore") => Some((pair[1].line, "a test runs or goes; none is ignored")),
-        _ => None,
+    let text = |place: usize| tokens.get(place).map_or("", |token| token.text);
+    let found = (1..tokens.len()).filter_map(|place| {
+        let advice = match (text(place - 1), text(place)) {
+            ("[" | ",", "allow") if text(place + 1) == "(" => {
+                "write `#[expect(.., reason = \"..\")]` in place of `allow`"
+            }
+            ("[", "expect") if text(place + 1) == "(" && !gives_reason(&tokens[..closing(&tokens, place + 1)]) => {
+                "give the reason: `#[expect(.., reason = \"..\")]`"
+            }
+            ("[", "ignore") => "a test runs or goes; none is ignored",
+            (",", "ignore") if text(place + 1) == ")" => "a test runs or goes; none is ignored",
+            _ => return None,
+        };
+        Some(source.finding(tokens[place].line, advice))
     });
-    found.map(|(line, advice)| source.finding(line, advice)).collect()
+    found.collect()
+}
+
+/// Finds names that say nothing: `get_`, a manager, a module for odds and ends.
+pub fn check_names(source: &Source) -> Vec<Finding> {
+    let tokens = source.tokens();
+    let unclear = tokens.windows(2).filter(|pair| match pair[0].text {
+        "fn" => pair[1].text.starts_with("get_"),
+        "struct" | "enum" | "trait" => pair[1].text.ends_with("Manager"),
+        "mod" => matches!(pair[1].text, "util" | "utils" | "helper" | "helpers" | "misc"),
+        _ => false,
+    });
+    unclear.map(|pair| source.finding(pair[1].line, format!("`{}`: use a plain noun or verb", pair[1].text))).collect()
 }
 
 /// Finds absolute paths that exist on one machine only; a path comes from an argument or from the environment.
@@ -57,7 +78,7 @@ fn careless(source: &Source, tokens: &[Token<'_>], place: usize) -> Option<&'sta
     let may_print = source.path == "src/main.rs" || source.path.starts_with("src/app/");
     match tokens[place].text {
         "unwrap" | "expect" | "unwrap_err" | "expect_err" if is_call(tokens, place) => {
-            Some("return an error, or state the mistake with `assert!`")
+            Some("return an error; for a mistake of our own say `let .. else { unreachable!(..) }` or `assert!`")
         }
         "todo" | "unimplemented" | "dbg" if is_macro => Some("finish it"),
         "print" | "println" | "eprint" | "eprintln" if is_macro && !may_print => {
@@ -82,6 +103,12 @@ fn impure(source: &Source, tokens: &[Token<'_>], place: usize) -> Option<&'stati
         }
         _ => None,
     }
+}
+
+/// Says whether an attribute that was not closed yet ends with its reason.
+fn gives_reason(tokens: &[Token<'_>]) -> bool {
+    let mut last = tokens.rsplit(|token| token.text == ",").map(|part| part.first().map_or("", |token| token.text));
+    last.find(|first| !first.is_empty()) == Some("reason")
 }
 
 fn is_call(tokens: &[Token<'_>], place: usize) -> bool {
@@ -131,8 +158,15 @@ fn a_pure_floor_keeps_no_clock_and_no_files() {
 #[test]
 fn silencing_attributes_are_found_in_tests_too() {
     let text = "#[allow(dead_code)]\nfn f() {}\n#[test]\n#[ignore]\nfn g() {}\n#[test]\n#[ignore = \"slow\"]\nfn h() {}
-        #[expect(dead_code, reason = \"r\")]\nfn i() {}\n#![allow(unused)]\n#[cfg_attr(miri, ignore)]\nfn j() {}";
-    assert_eq!(lines_found(check_attributes, "tests/a.rs", text), [1, 4, 7, 11, 12]);
+        #[expect(dead_code, reason = \"r\")]\nfn i() {}\n#![allow(unused)]\n#[cfg_attr(miri, ignore)]\nfn j() {}
+        #[expect(unused)]\nlet k = [expect, ignored];";
+    assert_eq!(lines_found(check_attributes, "tests/a.rs", text), [1, 4, 7, 11, 12, 14]);
+}
+
+#[test]
+fn names_that_say_nothing_are_found() {
+    let text = "fn get_entry() {}\nstruct BatchManager;\nmod util {}\nfn entry() { map.get_mut(); }\nmod utility {}";
+    assert_eq!(lines_found(check_names, "src/store/a.rs", text), [1, 2, 3]);
 }
 
 #[test]
