@@ -1,0 +1,11 @@
+//! Notes and checkpoints: any bytes parse or fail, and a checkpoint prints itself again.
+#![no_main]
+
+use concord::merkle::checkpoint::Checkpoint;
+use concord::merkle::note::Note;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = Note::parse(bytes);
+    let text = String::from_utf8_lossy(bytes);
+    let _ = text.parse::<Checkpoint>().map(|checkpoint| assert_eq!(checkpoint.to_string(), text));
+});

@@ -1,0 +1,10 @@
+//! DICOM data sets as C-STORE brings them, in each encoding: any bytes are an instance or an error.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
+    let (pick, data_set) = input;
+    let _ = concord::wire::dicom::read_instance(data_set, SYNTAXES[usize::from(pick) % SYNTAXES.len()]);
+});
+
+const SYNTAXES: [&str; 4] =
+    ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.50"];
