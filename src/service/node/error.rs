@@ -1,5 +1,6 @@
 //! What can go wrong inside a node, and whose fault it is.
 
+use super::receipt::ReceiptError;
 use crate::domain::fault::{Fault, Faulty};
 use crate::ports::hub::HubError;
 use crate::store::journal::JournalError;
@@ -22,6 +23,9 @@ pub enum NodeError {
     /// The hub did not answer as asked.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// The hub's receipt is not to be believed.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
     /// A record of the journal is not one of this version.
     #[error("record {sequence} of the node's journal cannot be read")]
     Record {
@@ -54,6 +58,7 @@ impl Faulty for NodeError {
             Self::Projection(error) => error.fault(),
             Self::Originals(error) => error.fault(),
             Self::Hub(error) => error.fault(),
+            Self::Receipt(error) => error.fault(),
             Self::Record { .. } => Fault::Broken,
             Self::Stopping => Fault::Busy,
         }

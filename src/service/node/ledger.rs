@@ -106,7 +106,8 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
             state.write(sequence.next(), |change| apply_receipt(change, sequence, &receipt))?;
         }
         NodeRecord::Outcome(outcome) => {
-            state.write(sequence.next(), |change| apply_outcome(change, outcome))?;
+            let intake = if outcome.intake == NO_INTAKE { sequence } else { Sequence(outcome.intake) };
+            state.write(sequence.next(), |change| apply_outcome(change, intake, outcome))?;
         }
         NodeRecord::Reprocess(mark) => state.write(sequence.next(), |change| change.put_again(Sequence(mark.below)))?,
     }
@@ -180,8 +181,11 @@ fn tree_size(note: &str) -> u64 {
     text.and_then(|text| text.parse::<Checkpoint>().ok()).map_or(0, |checkpoint| checkpoint.head().size)
 }
 
-fn apply_outcome(change: &NodeChange<'_>, outcome: &pb::OutcomeRecord) -> Result<(), ProjectionError> {
-    let intake = Sequence(outcome.intake);
+fn apply_outcome(
+    change: &NodeChange<'_>,
+    intake: Sequence,
+    outcome: &pb::OutcomeRecord,
+) -> Result<(), ProjectionError> {
     for place in change.held_places(intake)? {
         change.remove_held(place)?;
     }
@@ -228,6 +232,8 @@ pub fn unpacked(position: log::Position) -> Position {
     Position::from_bytes(bytes)
 }
 
+/// The intake of an outcome that is about no record: an instance that was refused.
+pub const NO_INTAKE: u64 = u64::MAX;
 /// A segment is at most 1 GiB and its longest group less again, so an offset fits in 31 bits.
 const OFFSET_BITS: u32 = 31;
 /// Most rejections listed of one batch; a batch has no more entries.

@@ -1,0 +1,198 @@
+//! What intake, pipeline and outbox share: the journal with its projections, the originals, the hospital's settings. All
+//! calls here block on the disk.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message;
+use tokio::sync::watch;
+
+use super::error::NodeError;
+use super::figures::Figures;
+use super::ledger::{self, NodeRecord};
+use super::terms::Terms;
+use crate::domain::entry::Entry;
+use crate::domain::id::ResultId;
+use crate::domain::identifier::IdentifierType;
+use crate::domain::limits::RECORD_BYTES_MAX;
+use crate::domain::log::BatchNumber;
+use crate::domain::organisation::OrganisationCode;
+use crate::merkle::note::{KeyName, VerifierKey};
+use crate::merkle::proof::TreeHead;
+use crate::ports::clock::Clock;
+use crate::store::journal::{Journal, Position, Scan};
+use crate::store::node::{KnownResult, NodeState};
+use crate::store::originals::Originals;
+use crate::wire::batch::Batch;
+use crate::wire::hl7::SourceSettings;
+use crate::wire::known_as::IdentifierTable;
+use crate::wire::{self, pb};
+
+/// How a node works.
+#[derive(Debug, Clone)]
+pub struct NodeSettings {
+    /// The hospital.
+    pub publisher: OrganisationCode,
+    /// What the hospital's systems call the region's identifier types.
+    pub identifiers: IdentifierTable,
+    /// Types that the region calls strong, strongest first.
+    pub strong: Vec<IdentifierType>,
+    /// How each source writes, by its name; others write as usual in China.
+    pub sources: BTreeMap<String, SourceSettings>,
+    /// Offset of clocks that do not say theirs, in minutes east of UTC, -840 to 840.
+    pub offset_minutes: i16,
+    /// Silence after which a batch is sealed though it is not full.
+    pub batch_quiet: Duration,
+    /// Silence after which a study counts as complete.
+    pub study_quiet: Duration,
+    /// How long a pseudonym is believed without asking the hub again, in hours.
+    pub pseudonym_hours: u32,
+    /// Name of the hub's log, and the key of its checkpoints.
+    pub hub_log: KeyName,
+    /// The keys under which the hub's checkpoints are believed.
+    pub hub_keys: Vec<VerifierKey>,
+}
+
+/// The private half of the hospital's signing key, wherever it is kept.
+#[derive(Clone)]
+pub struct BatchSigner {
+    /// First 8 bytes of SHA-256 over the public key.
+    pub key_id: [u8; 8],
+    /// Signs bytes as they are given.
+    pub sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+}
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// Settings.
+    pub settings: NodeSettings,
+    /// The journal, open.
+    pub journal: Journal,
+    /// The projections, open against this journal.
+    pub state: NodeState,
+    /// The originals.
+    pub originals: Originals,
+    /// Catalogue and mapping, replaced while the node runs.
+    pub terms: watch::Receiver<Arc<Terms>>,
+    /// Signs batches.
+    pub signer: BatchSigner,
+    /// Key of the digests under which pseudonyms are remembered.
+    pub cache_key: [u8; 32],
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+pub(super) struct Core {
+    pub settings: NodeSettings,
+    pub journal: Journal,
+    pub state: NodeState,
+    pub originals: Originals,
+    pub terms: watch::Receiver<Arc<Terms>>,
+    pub signer: BatchSigner,
+    pub cache_key: ring::hmac::Key,
+    pub clock: Arc<dyn Clock>,
+    pub figures: Figures,
+    /// The largest tree that the hub has shown since the start.
+    pub head: Mutex<Option<TreeHead>>,
+    /// What the projections are fed next; one writer at a time, so that their position never runs ahead of a change.
+    applying: Mutex<Scan>,
+    /// Turns of those who take in the same thing at the same time.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+    /// Where the pipeline reads.
+    pub reading: Mutex<Scan>,
+}
+
+impl Core {
+    /// Takes the parts, and applies what the journal holds beyond the projections.
+    pub fn open(parts: NodeParts) -> Result<Self, NodeError> {
+        let reading = Mutex::new(parts.journal.scan(parts.state.read_to()?.0));
+        let applying = Mutex::new(parts.journal.scan(parts.state.applied()?.0));
+        let core = Self {
+            settings: parts.settings,
+            journal: parts.journal,
+            state: parts.state,
+            originals: parts.originals,
+            terms: parts.terms,
+            signer: parts.signer,
+            cache_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &parts.cache_key),
+            clock: parts.clock,
+            figures: Figures::default(),
+            head: Mutex::default(),
+            applying,
+            turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
+            reading,
+        };
+        core.catch_up()?;
+        Ok(core)
+    }
+
+    /// Applies every committed record that the projections do not show yet, in order.
+    pub fn catch_up(&self) -> Result<(), NodeError> {
+        let mut scan = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let applied = scan.by_ref().try_for_each(|record| {
+            let record = record?;
+            ledger::apply(&self.state, record.position, &NodeRecord::decode(&record)?)
+        });
+        if applied.is_err() {
+            *scan = self.journal.scan(self.state.applied()?.0);
+        }
+        applied
+    }
+
+    /// Waits until nobody else takes in what has this digest.
+    pub async fn turn(&self, digest: &[u8; 32]) -> tokio::sync::MutexGuard<'_, ()> {
+        let [first, ..] = digest;
+        self.turns[usize::from(*first) % TURNS].lock().await
+    }
+
+    /// Gives a sealed batch.
+    pub fn batch(&self, number: BatchNumber) -> Result<Option<Batch>, NodeError> {
+        let Some(sealed) = self.state.outbox_batch(number)? else { return Ok(None) };
+        let position = ledger::unpacked(sealed.position);
+        let damaged = || NodeError::Record { sequence: position.sequence() };
+        let NodeRecord::Sealed(record) = NodeRecord::decode(&self.journal.read(position)?)? else {
+            return Err(damaged());
+        };
+        Batch::decode(record.batch).map(Some).map_err(|_| damaged())
+    }
+
+    /// Gives the latest version of a result.
+    pub fn latest(&self, result: ResultId) -> Result<Option<(KnownResult, Entry)>, NodeError> {
+        let Some(known) = self.state.result(result)? else { return Ok(None) };
+        let Some(batch) = self.batch(known.batch)? else { return Ok(None) };
+        let bytes = batch.entries.get(usize::from(known.place));
+        Ok(bytes.and_then(|bytes| wire::entry::decode(bytes).ok()).map(|entry| (known, entry)))
+    }
+
+    /// Gives the bytes of a message that was taken.
+    pub fn message_bytes(&self, record: &pb::MessageIntake) -> Result<Bytes, NodeError> {
+        if !record.message.is_empty() {
+            return Ok(record.message.clone());
+        }
+        let digest = wire::field::fixed("digest", &record.digest).map_err(|_| NodeError::Record { sequence: 0 })?;
+        Ok(self.originals.read_all(digest, RECORD_BYTES_MAX as u64)?.into())
+    }
+
+    /// Gives a message that lies in a record of the journal.
+    pub fn message_at(&self, position: Position) -> Result<Bytes, NodeError> {
+        let record = self.journal.read(position)?;
+        match pb::MessageIntake::decode(record.payload) {
+            Ok(message) if record.kind == 1 => Ok(message.message),
+            _ => Err(NodeError::Record { sequence: position.sequence() }),
+        }
+    }
+
+}
+
+/// Runs work that blocks, away from the tasks that must not.
+pub(super) async fn blocking<T: Send + 'static>(
+    core: &Arc<Core>,
+    work: impl FnOnce(&Core) -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    let core = Arc::clone(core);
+    tokio::task::spawn_blocking(move || work(&core)).await.map_err(|_| NodeError::Stopping)?
+}
+
+const TURNS: usize = 64;

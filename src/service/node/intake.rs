@@ -1,0 +1,194 @@
+//! Intake: what is acknowledged is in the journal, and an image is among the originals before that.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+
+use super::core::{Core, blocking};
+use super::error::{IntakeError, NodeError};
+use super::ledger::{NO_INTAKE, NodeRecord};
+use super::sheet::Reason;
+use super::{Node, names};
+use crate::domain::id::Digest;
+use crate::domain::limits::CHUNK_BYTES;
+use crate::domain::time::Moment;
+use crate::ports::hub::HubLink;
+use crate::store::node::InstanceUid;
+use crate::wire;
+use crate::wire::dicom::InstanceFacts;
+use crate::wire::hl7::{Outcome, Reading};
+use crate::wire::pb;
+
+/// What became of something that is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// It is new, and durable.
+    New,
+    /// The same was taken before; it is kept once.
+    Again,
+    /// It is an answer to something else, and nothing to keep.
+    Nothing,
+}
+
+/// The data set of an instance, where the door has put it.
+#[derive(Debug)]
+pub enum InstanceBytes {
+    /// In memory.
+    Whole(Bytes),
+    /// In a file, which stays the door's.
+    File(PathBuf),
+}
+
+impl<L: HubLink> Node<L> {
+    /// Takes one HL7 message, which the door has read. It is durable when this returns.
+    ///
+    /// # Errors
+    /// [`IntakeError::Message`] when it is not acceptable (answer AE or AR by its fault); [`IntakeError::Node`] when it
+    /// could not be kept.
+    pub async fn take_message(
+        &self,
+        source: &str,
+        original: Bytes,
+        reading: &Reading,
+        received_at: Moment,
+    ) -> Result<Taken, IntakeError> {
+        match &reading.outcome {
+            Outcome::Reports(_) => {}
+            Outcome::Acknowledgement => return Ok(Taken::Nothing),
+            Outcome::Refused(error) => {
+                self.core.figures.refused.add(1);
+                return Err((*error).into());
+            }
+        }
+        let header = &reading.header;
+        let digest = wire::batch::digest(&original);
+        let key = names::message_key(header.field(3), header.field(4), header.control_id(), &digest);
+        let key = Digest::new(key);
+        let _one_at_a_time = self.core.turn(key.as_bytes()).await;
+        let is_known = blocking(&self.core, move |core| Ok(core.state.message(key)?.is_some())).await?;
+        if is_known {
+            self.core.figures.duplicates.add(1);
+            return Ok(Taken::Again);
+        }
+        let size_bytes = u64::try_from(original.len()).unwrap_or(u64::MAX);
+        let is_large = original.len() > INLINE_BYTES_MAX;
+        if is_large {
+            let bytes = original.clone();
+            blocking(&self.core, move |core| Ok(core.originals.put(&bytes)?)).await?;
+        }
+        self.record(NodeRecord::Message(pb::MessageIntake {
+            source: source.to_owned(),
+            message: if is_large { Bytes::new() } else { original },
+            received_at: Some(received_at.into()),
+            digest: digest.as_bytes().to_vec().into(),
+            size_bytes,
+            key: key.as_bytes().to_vec().into(),
+        }))
+        .await?;
+        self.core.figures.messages_taken.add(1);
+        Ok(Taken::New)
+    }
+
+    /// Takes one DICOM instance: `header` is what makes a Part 10 file before the data set. It is durable when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`IntakeError::OtherInstance`] when other bytes are kept under its UID; [`IntakeError::Node`] when it could not
+    /// be kept.
+    pub async fn take_instance(
+        &self,
+        facts: &InstanceFacts,
+        header: Vec<u8>,
+        data_set: InstanceBytes,
+        received_at: Moment,
+    ) -> Result<Taken, IntakeError> {
+        let uid = InstanceUid(facts.sop_instance.as_str().to_owned());
+        let _one_at_a_time = self.core.turn(wire::batch::digest(uid.0.as_bytes()).as_bytes()).await;
+        let kept = uid.clone();
+        let kept = blocking(&self.core, move |core| keep(core, &kept, &header, data_set)).await?;
+        let (digest, size_bytes) = match kept {
+            Kept::New(digest, size_bytes) => (digest, size_bytes),
+            Kept::Again => {
+                self.core.figures.duplicates.add(1);
+                return Ok(Taken::Again);
+            }
+            Kept::Other => {
+                self.core.figures.refused.add(1);
+                self.record(conflict(uid.0)).await?;
+                return Err(IntakeError::OtherInstance);
+            }
+        };
+        self.record(NodeRecord::Instance(pb::InstanceIntake {
+            digest: digest.as_bytes().to_vec().into(),
+            size_bytes,
+            instance_uid: uid.0,
+            study_uid: facts.study.as_str().to_owned(),
+            received_at: Some(received_at.into()),
+        }))
+        .await?;
+        self.core.figures.instances_taken.add(1);
+        Ok(Taken::New)
+    }
+
+    async fn record(&self, record: NodeRecord) -> Result<(), NodeError> {
+        let (kind, payload) = record.encode();
+        self.core.journal.append(kind, payload).await?;
+        blocking(&self.core, Core::catch_up).await
+    }
+}
+
+enum Kept {
+    New(Digest, u64),
+    Again,
+    Other,
+}
+
+/// Writes the file, and keeps it unless its UID is taken.
+fn keep(core: &Core, uid: &InstanceUid, header: &[u8], data_set: InstanceBytes) -> Result<Kept, NodeError> {
+    let io = |error: io::Error| NodeError::Originals(error.into());
+    let (path, file) = core.originals.incoming()?;
+    let written = match data_set {
+        InstanceBytes::Whole(bytes) => write(&file, header, bytes.as_ref()),
+        InstanceBytes::File(path) => File::open(path).and_then(|from| write(&file, header, from)),
+    };
+    let kept = written.map_err(io).and_then(|(digest, size_bytes)| match core.state.instance(uid)? {
+        Some(known) if known.digest == digest => Ok(Kept::Again),
+        Some(_) => Ok(Kept::Other),
+        None => {
+            core.originals.put_file(&path, &file, digest)?;
+            Ok(Kept::New(digest, size_bytes))
+        }
+    });
+    if !matches!(kept, Ok(Kept::New(..))) {
+        // What is left of it goes at the next start.
+        let _ = std::fs::remove_file(&path);
+    }
+    kept
+}
+
+fn write(mut file: &File, header: &[u8], mut data_set: impl Read) -> io::Result<(Digest, u64)> {
+    let mut hasher = Sha256::new_with_prefix(header);
+    file.write_all(header)?;
+    let mut size_bytes = header.len() as u64;
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = data_set.read(&mut chunk)?;
+        let Some(piece) = chunk.get(..count).filter(|piece| !piece.is_empty()) else { break };
+        hasher.update(piece);
+        file.write_all(piece)?;
+        size_bytes += piece.len() as u64;
+    }
+    Ok((Digest::new(hasher.finalize().into()), size_bytes))
+}
+
+fn conflict(reference: String) -> NodeRecord {
+    let reason = Reason::InstanceConflict.to_string();
+    let held = vec![pb::HeldItem { reference, reason, field: "SOPInstanceUID".to_owned() }];
+    NodeRecord::Outcome(pb::OutcomeRecord { intake: NO_INTAKE, held, ..Default::default() })
+}
+
+/// Longest message kept inside its journal record, in bytes.
+const INLINE_BYTES_MAX: usize = 64 << 10;

@@ -1,0 +1,254 @@
+//! The pipeline: reads intake records in order, drafts, resolves, gives versions, seals. What a step came to is recorded
+//! in one group whose last record says how far it has read, so that a crash neither loses nor doubles a result: what is
+//! read again says nothing new.
+
+use std::sync::{Arc, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::core::{Core, blocking};
+use super::error::NodeError;
+use super::ledger::{NodeRecord, moment};
+use super::people::{self, Whose};
+use super::report::ReportDesk;
+use super::seal::seal;
+use super::sheet::{Held, Reason, Sheet, Unmapped};
+use super::study;
+use super::versions::Versions;
+use crate::domain::id::Digest;
+use crate::domain::log::Sequence;
+use crate::domain::person::Person;
+use crate::ports::hub::HubLink;
+use crate::store::node::StudyUid;
+use crate::wire::hl7::{Outcome, Reading, SourceSettings};
+use crate::wire::pb;
+
+/// Reads intake records.
+pub(super) struct Pipeline {
+    core: Arc<Core>,
+    /// The record that is read next; what is recorded of it may lie behind.
+    next: AtomicU64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// Intake records and studies read.
+    pub read: usize,
+    /// Entries sealed.
+    pub sealed: usize,
+}
+
+/// One intake record, or one study, with what it came to.
+struct Read {
+    intake: Sequence,
+    /// The study, where it was read as a whole.
+    study: Option<StudyUid>,
+    /// Whether it was read before.
+    again: bool,
+    sheets: Vec<Sheet>,
+}
+
+/// What waits of a record.
+struct Rest {
+    intake: Sequence,
+    study: Option<StudyUid>,
+    again: bool,
+    held: Vec<(String, Held)>,
+    unmapped: Vec<Unmapped>,
+}
+
+impl Pipeline {
+    /// Goes on where the journal says that it stopped.
+    pub fn open(core: Arc<Core>) -> Result<Self, NodeError> {
+        let next = AtomicU64::new(core.state.read_to()?.0);
+        Ok(Self { core, next })
+    }
+
+    /// Gives the sequence of the record that is read next.
+    pub fn position(&self) -> u64 {
+        self.next.load(Ordering::Acquire)
+    }
+
+    /// Reads what has arrived, and seals what it says. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// [`NodeError`]; what was read is read again at the next step.
+    pub async fn step<L: HubLink>(&self, link: &L) -> Result<Step, NodeError> {
+        let from = self.position();
+        let (reads, next) = blocking(&self.core, move |core| read(core, from)).await?;
+        let count = reads.len();
+        let persons: Vec<Person> =
+            reads.iter().flat_map(|read| &read.sheets).map(|sheet| sheet.person.clone()).collect();
+        let whose = people::resolve(&self.core, link, &persons).await?;
+        let (records, sealed, waits) = blocking(&self.core, move |core| settle(core, reads, whose, next)).await?;
+        if !records.is_empty() {
+            self.core.journal.append_all(records.iter().map(NodeRecord::encode).collect()).await?;
+            blocking(&self.core, Core::catch_up).await?;
+        }
+        self.core.figures.results_published.add(sealed);
+        self.core.figures.results_held.add(waits.0);
+        self.core.figures.results_unmapped.add(waits.1);
+        self.next.store(next, Ordering::Release);
+        Ok(Step { read: count, sealed })
+    }
+}
+
+fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {
+    let mut reads = Vec::new();
+    for sequence in core.state.again(STEP_AGAIN_MAX)? {
+        let record = core.journal.scan(sequence.0).next().transpose()?;
+        let Some(record) = record else { continue };
+        let read = read_one(core, sequence, &NodeRecord::decode(&record)?, true)?;
+        reads.push(read.unwrap_or(Read { intake: sequence, study: None, again: true, sheets: Vec::new() }));
+    }
+    let mut next = from;
+    let mut bytes = 0;
+    let mut scan = core.reading.lock().unwrap_or_else(PoisonError::into_inner);
+    if scan.next_sequence() != from {
+        *scan = core.journal.scan(from);
+    }
+    for record in scan.by_ref() {
+        let record = record?;
+        next = record.sequence() + 1;
+        bytes += record.payload.len();
+        reads.extend(read_one(core, Sequence(record.sequence()), &NodeRecord::decode(&record)?, false)?);
+        if reads.len() >= STEP_RECORDS_MAX || bytes >= STEP_BYTES_MAX {
+            break;
+        }
+    }
+    let quiet_ms = i64::try_from(core.settings.study_quiet.as_millis()).unwrap_or(i64::MAX);
+    for (uid, kept) in core.state.dirty_studies()?.into_iter().take(STEP_STUDIES_MAX) {
+        let is_quiet = core.clock.now().ms_since(kept.last_arrival) >= quiet_ms;
+        if is_quiet && !reads.iter().any(|read| read.study.as_ref() == Some(&uid)) {
+            let sheets = vec![study::draft(core, &uid, &kept)?];
+            reads.push(Read { intake: kept.last_intake, study: Some(uid), again: false, sheets });
+        }
+    }
+    Ok((reads, next))
+}
+
+fn read_one(core: &Core, intake: Sequence, record: &NodeRecord, again: bool) -> Result<Option<Read>, NodeError> {
+    match record {
+        NodeRecord::Message(message) => {
+            let sheets = read_message(core, intake, message)?;
+            Ok(Some(Read { intake, study: None, again, sheets }))
+        }
+        NodeRecord::Instance(instance) if again => {
+            let uid = StudyUid(instance.study_uid.clone());
+            let Some(kept) = core.state.study(&uid)? else { return Ok(None) };
+            let sheets = vec![study::draft(core, &uid, &kept)?];
+            Ok(Some(Read { intake, study: Some(uid), again, sheets }))
+        }
+        // New instances wait until their study is quiet; all else is the node's own.
+        _ => Ok(None),
+    }
+}
+
+fn read_message(core: &Core, intake: Sequence, message: &pb::MessageIntake) -> Result<Vec<Sheet>, NodeError> {
+    let damaged = || NodeError::Record { sequence: intake.0 };
+    let bytes = core.message_bytes(message)?;
+    let settings = core.source_settings(&message.source);
+    let reading = Reading::of(&bytes, &settings);
+    let terms = core.terms.borrow().clone();
+    let desk = ReportDesk {
+        publisher: core.settings.publisher,
+        source: &message.source,
+        control_id: reading.header.control_id(),
+        terms: &terms,
+        identifiers: &core.settings.identifiers,
+        digest: Digest::try_from(message.digest.as_ref()).map_err(|_| damaged())?,
+        size_bytes: message.size_bytes,
+        received_at: moment(message.received_at.as_ref()).ok_or_else(damaged)?,
+    };
+    let sheets = match &reading.outcome {
+        Outcome::Reports(reports) => reports.iter().map(|report| desk.draft(report)).collect(),
+        Outcome::Acknowledgement => Vec::new(),
+        Outcome::Refused(error) => {
+            let person = Person { identifiers: Vec::new(), sex: None, birth_date: None };
+            let held = vec![Held::new(Reason::Unreadable, error.place.to_string())];
+            let reference = desk.control_id.to_owned();
+            vec![Sheet { reference, person, changes: Vec::new(), held, unmapped: Vec::new(), documents: Vec::new() }]
+        }
+    };
+    for document in sheets.iter().flat_map(|sheet: &Sheet| &sheet.documents) {
+        core.originals.put(&document.bytes)?;
+    }
+    Ok(sheets)
+}
+
+type Settled = (Vec<NodeRecord>, usize, (usize, usize));
+
+/// Gives versions, seals, and writes down what waits; the last record alone says how far has been read.
+fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result<Settled, NodeError> {
+    let mut versions = Versions::new(core);
+    let mut whose = whose.into_iter();
+    let mut rests = Vec::new();
+    for read in reads {
+        let mut rest =
+            Rest { intake: read.intake, study: read.study, again: read.again, held: Vec::new(), unmapped: Vec::new() };
+        for sheet in read.sheets {
+            let nobody = Err(Held::new(Reason::NoStrongIdentifier, "identifiers"));
+            let waits = versions.take(whose.next().unwrap_or(nobody), sheet.changes)?;
+            rest.held.extend(sheet.held.into_iter().chain(waits).map(|held| (sheet.reference.clone(), held)));
+            rest.unmapped.extend(sheet.unmapped);
+        }
+        rests.push(rest);
+    }
+    let entries = versions.finish();
+    let waits = (
+        rests.iter().map(|rest| rest.held.len()).sum(),
+        rests.iter().map(|rest| rest.unmapped.len()).sum(),
+    );
+    let batches = seal(core, &entries)?;
+    let sealed = batches.iter().map(|batch| NodeRecord::Sealed(pb::SealedBatch { batch: batch.encode(), read_to: 0 }));
+    let told = rests.into_iter().filter(Rest::is_told).map(|rest| NodeRecord::Outcome(rest.record()));
+    let mut records: Vec<NodeRecord> = sealed.chain(told).collect();
+    match records.last_mut() {
+        Some(NodeRecord::Sealed(last)) => last.read_to = next,
+        Some(NodeRecord::Outcome(last)) => last.read_to = next,
+        _ => {}
+    }
+    Ok((records, entries.len(), waits))
+}
+
+impl Rest {
+    /// Says whether it must be recorded: something waits, or waited before, or a study came to nothing.
+    fn is_told(&self) -> bool {
+        self.again || !self.held.is_empty() || !self.unmapped.is_empty() || self.study.is_some()
+    }
+
+    fn record(self) -> pb::OutcomeRecord {
+        let held = self.held.into_iter().take(WAITING_MAX).map(|(reference, held)| pb::HeldItem {
+            reference,
+            reason: held.reason.to_string(),
+            field: held.field,
+        });
+        let unmapped = self.unmapped.into_iter().take(WAITING_MAX).map(|unmapped| pb::UnmappedItem {
+            code: Some((&unmapped.code).into()),
+            unit: unmapped.unit,
+        });
+        pb::OutcomeRecord {
+            intake: self.intake.0,
+            held: held.collect(),
+            unmapped: unmapped.collect(),
+            read_to: 0,
+            study_uid: self.study.map(|study| study.0).unwrap_or_default(),
+        }
+    }
+}
+
+impl Core {
+    /// Gives how a source writes.
+    pub fn source_settings(&self, source: &str) -> SourceSettings {
+        let usual = SourceSettings { offset_minutes: self.settings.offset_minutes, ..SourceSettings::default() };
+        self.settings.sources.get(source).copied().unwrap_or(usual)
+    }
+}
+
+const STEP_RECORDS_MAX: usize = 1_000;
+const STEP_AGAIN_MAX: usize = 200;
+const STEP_STUDIES_MAX: usize = 64;
+/// Most bytes of intake records read in one step; a single larger record is a step of its own.
+const STEP_BYTES_MAX: usize = 32 << 20;
+/// Most held results, and most unmapped codes, listed of one intake record.
+const WAITING_MAX: usize = 1_000;
