@@ -183,7 +183,6 @@ impl Core {
             _ => Err(NodeError::Record { sequence: position.sequence() }),
         }
     }
-
 }
 
 /// Runs work that blocks, away from the tasks that must not.

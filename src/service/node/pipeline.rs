@@ -2,8 +2,8 @@
 //! in one group whose last record says how far it has read, so that a crash neither loses nor doubles a result: what is
 //! read again says nothing new.
 
-use std::sync::{Arc, PoisonError};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use super::core::{Core, blocking};
 use super::error::NodeError;
@@ -195,10 +195,7 @@ fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result
         rests.push(rest);
     }
     let entries = versions.finish();
-    let waits = (
-        rests.iter().map(|rest| rest.held.len()).sum(),
-        rests.iter().map(|rest| rest.unmapped.len()).sum(),
-    );
+    let waits = (rests.iter().map(|rest| rest.held.len()).sum(), rests.iter().map(|rest| rest.unmapped.len()).sum());
     let batches = seal(core, &entries)?;
     let sealed = batches.iter().map(|batch| NodeRecord::Sealed(pb::SealedBatch { batch: batch.encode(), read_to: 0 }));
     let told = rests.into_iter().filter(Rest::is_told).map(|rest| NodeRecord::Outcome(rest.record()));
@@ -223,10 +220,11 @@ impl Rest {
             reason: held.reason.to_string(),
             field: held.field,
         });
-        let unmapped = self.unmapped.into_iter().take(WAITING_MAX).map(|unmapped| pb::UnmappedItem {
-            code: Some((&unmapped.code).into()),
-            unit: unmapped.unit,
-        });
+        let unmapped = self
+            .unmapped
+            .into_iter()
+            .take(WAITING_MAX)
+            .map(|unmapped| pb::UnmappedItem { code: Some((&unmapped.code).into()), unit: unmapped.unit });
         pb::OutcomeRecord {
             intake: self.intake.0,
             held: held.collect(),

@@ -119,11 +119,7 @@ fn settle(core: &Core, kept: &KeptStudy, gathered: Gathered, sheet: &mut Sheet) 
     })));
 }
 
-fn study_of(
-    facts: &StudyFacts,
-    coverage: Vec<Coverage>,
-    syntaxes: &BTreeMap<Uid, BTreeSet<String>>,
-) -> ImagingStudy {
+fn study_of(facts: &StudyFacts, coverage: Vec<Coverage>, syntaxes: &BTreeMap<Uid, BTreeSet<String>>) -> ImagingStudy {
     let series = facts.series.iter().take(SERIES_MAX).map(|(uid, series)| Series {
         series_uid: uid.as_str().to_owned(),
         modality: series.modality.clone().unwrap_or_default(),

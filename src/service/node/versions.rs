@@ -89,12 +89,7 @@ impl<'c> Versions<'c> {
         self.restate(result, reported, ResultStatus::Withdrawn)
     }
 
-    fn confirm(
-        &mut self,
-        result: ResultId,
-        reported: Moment,
-        patient: Pseudonym,
-    ) -> Result<Option<Held>, NodeError> {
+    fn confirm(&mut self, result: ResultId, reported: Moment, patient: Pseudonym) -> Result<Option<Held>, NodeError> {
         match self.latest(result)? {
             Some(known) if known.patient != patient => Ok(Some(Held::new(Reason::PatientDiffers, "PID-3"))),
             Some(known) if known.is_reportable() => Ok(None),
@@ -104,12 +99,7 @@ impl<'c> Versions<'c> {
     }
 
     /// Says the latest version again under another status.
-    fn restate(
-        &mut self,
-        result: ResultId,
-        reported: Moment,
-        status: ResultStatus,
-    ) -> Result<Option<Held>, NodeError> {
+    fn restate(&mut self, result: ResultId, reported: Moment, status: ResultStatus) -> Result<Option<Held>, NodeError> {
         let Some(known) = self.latest(result)? else {
             return Ok(Some(Held::new(Reason::NothingBefore, "OBX-11")));
         };
@@ -125,12 +115,7 @@ impl<'c> Versions<'c> {
         Ok(None)
     }
 
-    fn attach(
-        &mut self,
-        result: ResultId,
-        original: Original,
-        patient: Pseudonym,
-    ) -> Result<Option<Held>, NodeError> {
+    fn attach(&mut self, result: ResultId, original: Original, patient: Pseudonym) -> Result<Option<Held>, NodeError> {
         let Some(known) = self.latest(result)? else { return Ok(Some(Held::new(Reason::Narrative, "OBX-5"))) };
         if known.patient != patient {
             return Ok(Some(Held::new(Reason::PatientDiffers, "PID-3")));
