@@ -60,7 +60,7 @@ pub struct NodeSettings {
 pub struct BatchSigner {
     /// First 8 bytes of SHA-256 over the public key.
     pub key_id: [u8; 8],
-    /// Signs bytes as they are given.
+    /// Signs the bytes of a batch header, as something of the domain `wire::batch::SIGNED_AS`.
     pub sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
 }
 

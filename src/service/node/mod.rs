@@ -156,9 +156,9 @@ impl<L: HubLink> Node<L> {
             let oldest = core.state.waiting_batches(1)?.first().map(|batch| core.batch(batch.batch)).transpose()?;
             let age_ms = oldest.flatten().map_or(0, |batch| core.clock.now().ms_since(batch.header.sealed_at));
             Ok(NodeStatus {
-                outbox_batches: core.state.waiting_batch_count() as u64,
+                outbox_batches: core.state.waiting_batch_count()? as u64,
                 outbox_age_s: u64::try_from(age_ms / 1_000).unwrap_or(0),
-                held: core.state.held_count() as u64,
+                held: core.state.held_count()? as u64,
                 hub_connected: core.figures.hub_connected.load(Ordering::Relaxed),
                 pipeline_position,
                 journal_size: core.journal.reader().next_sequence(),

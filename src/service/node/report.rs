@@ -7,8 +7,9 @@ use super::terms::Terms;
 use crate::domain::catalogue::{LaboratoryItem, ValueKind};
 use crate::domain::entry::{Content, LaboratoryResult, LocalCode, Original, ResultStatus, Times};
 use crate::domain::id::{Digest, ReportId, ResultId};
-use crate::domain::item::{ItemCode, Loinc};
+use crate::domain::item::Loinc;
 use crate::domain::limits::KEY_BYTES_MAX;
+use crate::domain::mapping::Mapped;
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::specimen::Specimen;
 use crate::domain::time::Moment;
@@ -92,9 +93,10 @@ impl ReportDesk<'_> {
             (Standing::Stated(status), Some(_)) => status,
         };
         let Some(found) = found else { return Observed::Silent };
-        let (local, loinc) = codes_of(&observation.code);
-        let item = self.terms.item_of(&local, loinc).filter(|_| local.code.len() <= KEY_BYTES_MAX);
-        let Some(item) = item else {
+        let (local, loincs) = codes_of(&observation.code);
+        let specimen = context.report.specimen.as_ref().and_then(specimen_of);
+        let mapped = self.terms.laboratory(&local, &loincs, specimen);
+        let Some(mapped) = mapped.filter(|_| local.code.len().max(local.system.len()) <= KEY_BYTES_MAX) else {
             if is_narrative(observation) || found == Finding::InOriginal {
                 return Observed::Prose;
             }
@@ -107,16 +109,17 @@ impl ReportDesk<'_> {
             return Observed::Taken;
         };
         let times = Times { ordered: context.report.requested, collected, reported: context.reported };
-        let draft = self.result(observation, context, Found { found, status, item, local, loinc, times });
+        let draft = self.result(observation, context, Found { found, status, mapped, local, loincs, times });
         sheet.changes.extend(draft.map(|draft| Change::Say(Box::new(draft))));
         Observed::Taken
     }
 
     fn result(&self, observation: &Observation, context: &Context<'_>, found: Found) -> Option<Draft> {
-        let known = self.terms.catalogue.item(found.item)?;
+        let mapped = &found.mapped;
+        let known = self.terms.catalogue.item(mapped.item)?;
         let item = known.laboratory()?;
         let unit = observation.unit.as_ref().map(|unit| unit.code.as_str()).unwrap_or_default();
-        let (value, comparability) = self.judge(item, found.found, unit);
+        let (value, comparability) = self.judge(item, mapped, found.found, unit);
         let capped = |text: &str| Some(text.to_owned()).filter(|text| (1..=LABEL_BYTES_MAX).contains(&text.len()));
         let named =
             |coded: &Coded| capped(if coded.first.text.is_empty() { &coded.first.code } else { &coded.first.text });
@@ -126,13 +129,13 @@ impl ReportDesk<'_> {
             report: context.report_id,
             status: found.status,
             laboratory: observation.producer.as_ref().and_then(laboratory_of).unwrap_or(self.publisher),
-            items: vec![found.item],
+            items: vec![mapped.item],
             times: found.times,
             sensitivity: known.sensitivity,
             content: Content::Laboratory(LaboratoryResult {
-                loinc: Some(found.loinc.filter(|loinc| item.accepts_loinc(*loinc)).unwrap_or(item.loinc)),
+                loinc: Some(found.loincs.into_iter().find(|loinc| item.accepts_loinc(*loinc)).unwrap_or(item.loinc)),
                 local: found.local,
-                specimen: context.report.specimen.as_ref().and_then(specimen_of),
+                specimen: mapped.specimen,
                 value,
                 reference_range: observation.reference_range.as_deref().and_then(capped),
                 flag: Some(flags).filter(|flags| (1..=FLAG_BYTES_MAX).contains(&flags.len())),
@@ -145,14 +148,14 @@ impl ReportDesk<'_> {
     }
 
     /// Says what was found in the words of the item, and whether it may stand for another result of it.
-    fn judge(&self, item: &LaboratoryItem, found: Finding, unit: &str) -> (Value, Comparability) {
+    fn judge(&self, item: &LaboratoryItem, mapped: &Mapped, found: Finding, unit: &str) -> (Value, Comparability) {
         let number = match &found {
             Finding::Number { comparator, number } => Some((*comparator, *number)),
             Finding::Text(text) if matches!(item.value, ValueKind::Quantity(_)) => number_in(text),
             _ => None,
         };
         if let Some((comparator, number)) = number {
-            return self.quantity(item, comparator, number, unit);
+            return self.quantity(mapped, comparator, number, unit);
         }
         let has_digits = matches!(&found, Finding::Text(text) if text.contains(|sign: char| sign.is_ascii_digit()));
         let comparability = match item.value {
@@ -171,12 +174,12 @@ impl ReportDesk<'_> {
 
     fn quantity(
         &self,
-        item: &LaboratoryItem,
+        mapped: &Mapped,
         comparator: Comparator,
         number: rust_decimal::Decimal,
         unit: &str,
     ) -> (Value, Comparability) {
-        match self.terms.catalogue.units.convert(item, comparator, number, unit) {
+        match mapped.quantity(comparator, number, unit, &self.terms.catalogue) {
             Ok(quantity) => (Value::Quantity(quantity), Comparability::Comparable),
             Err(why) => {
                 let unit = unit.trim().to_owned();
@@ -229,9 +232,9 @@ struct Context<'d> {
 struct Found {
     found: Finding,
     status: ResultStatus,
-    item: ItemCode,
+    mapped: Mapped,
     local: LocalCode,
-    loinc: Option<Loinc>,
+    loincs: Vec<Loinc>,
     times: Times,
 }
 
@@ -289,14 +292,14 @@ fn test_of(observation: &Observation) -> [&str; 3] {
     [&code.code, &code.system, observation.sub_id.as_deref().unwrap_or_default()]
 }
 
-/// Gives the sender's own code, and the LOINC code if either triplet is a valid one.
-fn codes_of(coded: &Coded) -> (LocalCode, Option<Loinc>) {
+/// Gives the sender's own code, and every valid LOINC code of either triplet.
+fn codes_of(coded: &Coded) -> (LocalCode, Vec<Loinc>) {
     let triplets = || std::iter::once(&coded.first).chain(&coded.alternate);
-    let loinc = triplets().filter(|code| is_loinc(code)).find_map(|code| code.code.parse().ok());
+    let loincs = triplets().filter(|code| is_loinc(code)).filter_map(|code| code.code.parse().ok()).collect();
     let own = triplets().find(|code| !is_loinc(code) && !code.code.is_empty()).unwrap_or(&coded.first);
     let mut name = own.text.clone();
     name.truncate(name.floor_char_boundary(LABEL_BYTES_MAX));
-    (LocalCode { code: own.code.clone(), name, system: own.system.clone() }, loinc)
+    (LocalCode { code: own.code.clone(), name, system: own.system.clone() }, loincs)
 }
 
 fn is_loinc(code: &Code) -> bool {

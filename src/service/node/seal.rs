@@ -10,7 +10,7 @@ use crate::domain::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX};
 use crate::merkle::hash::leaf_hash;
 use crate::merkle::tree::root_of;
 use crate::wire;
-use crate::wire::batch::{Batch, Header, SIGNED_AS};
+use crate::wire::batch::{Batch, Header};
 
 /// Seals entries into as many batches as they need, continuing the node's chain.
 pub(super) fn seal(core: &Core, entries: &[Entry]) -> Result<Vec<Batch>, NodeError> {
@@ -31,7 +31,7 @@ pub(super) fn seal(core: &Core, entries: &[Entry]) -> Result<Vec<Batch>, NodeErr
             sealed_at: core.clock.now(),
         };
         let header_bytes = header.encode();
-        let signature = (core.signer.sign)(&[SIGNED_AS, &header_bytes].concat());
+        let signature = (core.signer.sign)(&header_bytes);
         let batch = Batch { header, header_bytes, signature, entries };
         previous = batch.header_digest();
         batches.push(batch);

@@ -11,7 +11,6 @@ use super::sheet::{Change, Draft, Held, Reason, Sheet, Unmapped};
 use crate::domain::entry::{Content, LocalCode, Original, ResultStatus, Sensitivity, Times};
 use crate::domain::id::Digest;
 use crate::domain::imaging::{Coverage, ImagingStudy, Series};
-use crate::domain::item::ItemCode;
 use crate::domain::limits::INSTANCE_BYTES_MAX;
 use crate::domain::person::Person;
 use crate::store::node::{KeptStudy, StudyUid};
@@ -96,8 +95,8 @@ fn settle(core: &Core, kept: &KeptStudy, gathered: Gathered, sheet: &mut Sheet) 
         return;
     };
     let terms = core.terms.borrow().clone();
-    let coverage = (terms.coverage)(&terms.catalogue, &facts);
-    let items: BTreeSet<ItemCode> = coverage.iter().filter_map(|one| terms.catalogue.imaging_item(one)).collect();
+    let coverage = terms.coverage(&facts);
+    let items = terms.imaging(&coverage);
     if coverage.is_empty() || items.is_empty() {
         sheet.unmapped.push(Unmapped { code: code_of(&facts), unit: String::new() });
         return;
