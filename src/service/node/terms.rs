@@ -55,8 +55,7 @@ impl Terms {
 
     fn procedures<'t>(&'t self, study: &'t StudyFacts) -> impl Iterator<Item = ItemCode> + 't {
         study.procedures.iter().filter_map(|code| {
-            let local =
-                LocalCode { code: code.value.clone(), name: code.meaning.clone(), system: code.scheme.clone() };
+            let local = LocalCode { code: code.value.clone(), name: code.meaning.clone(), system: code.scheme.clone() };
             self.mapping.map(&local, &[], None, &self.catalogue).ok().map(|mapped| mapped.item)
         })
     }
