@@ -4,6 +4,34 @@ use crate::domain::fault::Fault;
 use crate::wire::dicom::command::Status;
 use crate::wire::hl7::ack::AckCode;
 
+/// Gives the gRPC status code. Source: gRPC status codes, `google.rpc.Code`.
+pub fn grpc_code(fault: Fault) -> tonic::Code {
+    match fault {
+        Fault::BadInput => tonic::Code::InvalidArgument,
+        Fault::Unproven => tonic::Code::Unauthenticated,
+        Fault::Denied => tonic::Code::PermissionDenied,
+        Fault::Missing => tonic::Code::NotFound,
+        Fault::Conflict => tonic::Code::FailedPrecondition,
+        Fault::Limited => tonic::Code::ResourceExhausted,
+        Fault::Broken => tonic::Code::Internal,
+        Fault::Busy => tonic::Code::Unavailable,
+    }
+}
+
+/// Gives the name of a fault for machines, as `ErrorInfo.reason` carries it.
+pub fn reason(fault: Fault) -> &'static str {
+    match fault {
+        Fault::BadInput => "BAD_INPUT",
+        Fault::Unproven => "UNPROVEN",
+        Fault::Denied => "DENIED",
+        Fault::Missing => "MISSING",
+        Fault::Conflict => "CONFLICT",
+        Fault::Limited => "LIMITED",
+        Fault::Broken => "BROKEN",
+        Fault::Busy => "BUSY",
+    }
+}
+
 /// Gives the status of a DIMSE response.
 ///
 /// Source: DICOM PS3.4, B.2.3 and PS3.7, annex C.

@@ -3,5 +3,6 @@
 pub mod auth;
 pub mod dicom;
 pub mod fault;
+pub mod grpc;
 pub mod mllp;
 pub mod tls;

@@ -2,6 +2,7 @@
 
 use tokio::sync::watch;
 
+use crate::domain::id::Digest;
 use crate::domain::log::{LogPlace, Sequence};
 use crate::service::hub::error::HubError;
 use crate::store::journal::Journal;
@@ -47,8 +48,17 @@ impl Ledger {
     /// # Errors
     /// [`HubError`] when the place was not given by this journal or its bytes are damaged.
     pub fn read(&self, place: LogPlace) -> Result<Record, HubError> {
+        self.read_entry(place).map(|(record, _)| record)
+    }
+
+    /// Reads a record again, with its entry in the log.
+    ///
+    /// # Errors
+    /// As for [`Ledger::read`].
+    pub fn read_entry(&self, place: LogPlace) -> Result<(Record, Digest), HubError> {
         let record = self.journal.read(place.into())?;
-        Ok(Record::decode(record.kind, record.payload)?)
+        let entry = Digest::new(record.digest());
+        Ok((Record::decode(record.kind, record.payload)?, entry))
     }
 
     /// Gives the number of records that every projection has.

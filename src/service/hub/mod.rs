@@ -6,8 +6,10 @@
 pub mod error;
 pub mod fold;
 pub mod grant;
+mod identity;
 pub mod ledger;
 pub mod projector;
+mod publication;
 pub mod pseudonym;
 pub mod registry;
 mod turn;
@@ -56,12 +58,14 @@ pub struct Hub {
     publishers: Turns<OrganisationCode>,
     /// One hospital's decisions on one prompt, and uses of one key, are taken one after the other.
     requests: Turns<(OrganisationCode, String)>,
+    /// New persons are learned one after the other.
+    persons: tokio::sync::Mutex<()>,
 }
 
 impl Hub {
     /// Opens the service over its parts.
     pub fn new(parts: HubParts) -> Self {
-        Self { parts, publishers: Turns::default(), requests: Turns::default() }
+        Self { parts, publishers: Turns::default(), requests: Turns::default(), persons: tokio::sync::Mutex::default() }
     }
 
     /// Gives the time at the hub.

@@ -6,20 +6,7 @@ use ring::hmac;
 use crate::domain::id::Pseudonym;
 use crate::domain::identifier::IdentifierType;
 use crate::domain::person::{Identifier, Person, PersonError};
-
-/// Keyed digest of an identifier, or of a person's sex or birth date.
-pub type KeyedDigest = [u8; 16];
-
-/// What is recorded for an identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    /// The pseudonym it leads to.
-    pub pseudonym: Pseudonym,
-    /// Keyed digest of the sex, once known.
-    pub sex: Option<KeyedDigest>,
-    /// Keyed digest of the birth date, once known.
-    pub birth_date: Option<KeyedDigest>,
-}
+use crate::store::hub::{KeyedDigest, KnownPerson};
 
 /// A person that was linked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +14,7 @@ pub struct Linked {
     /// The person's pseudonym.
     pub pseudonym: Pseudonym,
     /// What is not recorded yet, by the identifier's digest; to be recorded before the pseudonym is used.
-    pub learned: Vec<(KeyedDigest, Known)>,
+    pub learned: Vec<(KeyedDigest, KnownPerson)>,
 }
 
 /// Why a person was not linked.
@@ -64,22 +51,22 @@ impl Pseudonyms {
     ///
     /// # Errors
     /// [`LinkError`]; the result stays at the hospital until the person's record is corrected.
-    pub fn link(&self, person: &Person, recorded: impl Fn(&KeyedDigest) -> Option<Known>) -> Result<Linked, LinkError> {
+    pub fn link(&self, person: &Person, mut recorded: impl FnMut(&KeyedDigest) -> Option<KnownPerson>) -> Result<Linked, LinkError> {
         let identifiers = person.strong_identifiers(&self.strong)?;
         let digests: Vec<_> = identifiers.iter().map(|identifier| self.identifier(identifier)).collect();
-        let known: Vec<_> = digests.iter().map(&recorded).collect();
+        let known: Vec<_> = digests.iter().map(&mut recorded).collect();
 
         let mut pseudonyms: Vec<_> = known.iter().flatten().map(|known| known.pseudonym).collect();
         pseudonyms.sort_unstable();
         pseudonyms.dedup();
         let pseudonym = match (pseudonyms.as_slice(), digests.first()) {
-            ([], Some(strongest)) => Pseudonym::new(self.digest(b"pseudonym", |part| part(strongest))),
+            ([], Some(strongest)) => Pseudonym::new(self.digest(b"pseudonym", |part| part(&strongest.0)).0),
             ([only], _) => *only,
             _ => return Err(LinkError::TwoPeople),
         };
 
         let (sex, birth_date) = self.demographics(person, &pseudonym);
-        let agreed = |ours: Option<KeyedDigest>, theirs: fn(&Known) -> Option<KeyedDigest>| {
+        let agreed = |ours: Option<KeyedDigest>, theirs: fn(&KnownPerson) -> Option<KeyedDigest>| {
             known.iter().flatten().filter_map(theirs).all(|theirs| ours.is_none_or(|ours| ours == theirs))
         };
         if !agreed(sex, |known| known.sex) {
@@ -89,7 +76,7 @@ impl Pseudonyms {
             return Err(LinkError::BirthDate);
         }
 
-        let merged = |known: Option<Known>| Known {
+        let merged = |known: Option<KnownPerson>| KnownPerson {
             pseudonym,
             sex: known.and_then(|known| known.sex).or(sex),
             birth_date: known.and_then(|known| known.birth_date).or(birth_date),
@@ -128,7 +115,7 @@ impl Pseudonyms {
         let tag = context.sign();
         let mut digest = [0; 16];
         digest.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-        digest
+        KeyedDigest(digest)
     }
 }
 
@@ -144,7 +131,7 @@ mod tests {
 
     #[derive(Default)]
     struct Region {
-        recorded: HashMap<KeyedDigest, Known>,
+        recorded: HashMap<KeyedDigest, KnownPerson>,
     }
 
     impl Region {

@@ -1,0 +1,8 @@
+//! The gRPC services, one file each. A handler takes its [`Permit`](super::auth::Permit) first, then reads the request,
+//! then asks the service; errors become statuses in [`status`] alone.
+
+pub mod access;
+pub mod catalogue;
+pub mod identity;
+pub mod publication;
+pub mod status;
