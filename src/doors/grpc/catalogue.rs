@@ -31,7 +31,9 @@ impl Catalogue for CatalogueDoor {
     async fn versions(&self, request: Request<pb::VersionsRequest>) -> Result<Response<pb::VersionsResponse>, Status> {
         permit(&request)?;
         let versions = self.0.registry().versions();
-        Ok(Response::new(pb::VersionsResponse { versions: versions.iter().rev().map(|version| info(version)).collect() }))
+        Ok(Response::new(pb::VersionsResponse {
+            versions: versions.iter().rev().map(|version| info(version)).collect(),
+        }))
     }
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 
-use crate::doors::grpc::status::{bad_field, permit, refuse};
 use crate::domain::person::Person;
+use crate::doors::grpc::status::{bad_field, permit, refuse};
 use crate::service::hub::Hub;
 use crate::wire::field::{FieldError, Problem, at_most};
 use crate::wire::pb;

@@ -31,10 +31,7 @@ impl Publication for PublicationDoor {
         Ok(Response::new(Box::pin(ReceiverStream::new(answered))))
     }
 
-    async fn position(
-        &self,
-        request: Request<pb::PositionRequest>,
-    ) -> Result<Response<pb::PositionResponse>, Status> {
+    async fn position(&self, request: Request<pb::PositionRequest>) -> Result<Response<pb::PositionResponse>, Status> {
         let permit = permit(&request)?;
         self.0.position(permit.caller.organisation).map(Response::new).map_err(refuse)
     }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use tonic::{Request, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
+use crate::domain::fault::{Fault, Faulty};
 use crate::doors::auth::Permit;
 use crate::doors::fault::{grpc_code, reason};
-use crate::domain::fault::{Fault, Faulty};
 use crate::service::hub::error::HubError;
 use crate::wire::field::FieldError;
 

@@ -86,7 +86,9 @@ fn refused(error: LinkError) -> pb::Resolution {
         LinkError::Person(PersonError::Weak) => (Outcome::Weak, "identifiers".to_owned()),
         LinkError::Person(PersonError::Malformed(place)) => (Outcome::Malformed, format!("identifiers[{place}].value")),
         LinkError::Person(PersonError::Sex) | LinkError::Sex => (Outcome::Conflict, "sex".to_owned()),
-        LinkError::Person(PersonError::BirthDate) | LinkError::BirthDate => (Outcome::Conflict, "birth_date".to_owned()),
+        LinkError::Person(PersonError::BirthDate) | LinkError::BirthDate => {
+            (Outcome::Conflict, "birth_date".to_owned())
+        }
         LinkError::TwoPeople => (Outcome::Conflict, "identifiers".to_owned()),
     };
     pb::Resolution { outcome: outcome.into(), pseudonym: bytes::Bytes::new(), field }

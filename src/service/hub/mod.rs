@@ -9,8 +9,8 @@ pub mod grant;
 mod identity;
 pub mod ledger;
 pub mod projector;
-mod publication;
 pub mod pseudonym;
+mod publication;
 pub mod registry;
 mod turn;
 

@@ -51,7 +51,11 @@ impl Pseudonyms {
     ///
     /// # Errors
     /// [`LinkError`]; the result stays at the hospital until the person's record is corrected.
-    pub fn link(&self, person: &Person, mut recorded: impl FnMut(&KeyedDigest) -> Option<KnownPerson>) -> Result<Linked, LinkError> {
+    pub fn link(
+        &self,
+        person: &Person,
+        mut recorded: impl FnMut(&KeyedDigest) -> Option<KnownPerson>,
+    ) -> Result<Linked, LinkError> {
         let identifiers = person.strong_identifiers(&self.strong)?;
         let digests: Vec<_> = identifiers.iter().map(|identifier| self.identifier(identifier)).collect();
         let known: Vec<_> = digests.iter().map(&mut recorded).collect();

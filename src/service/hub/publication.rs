@@ -147,12 +147,7 @@ impl Hub {
 }
 
 /// Verifies signature and root, and finds the entries that cannot be indexed.
-fn verify(
-    batch: &Batch,
-    key: &VerifyingKeyRecord,
-    rules: &Rules,
-    now: Moment,
-) -> Result<Vec<pb::Rejection>, HubError> {
+fn verify(batch: &Batch, key: &VerifyingKeyRecord, rules: &Rules, now: Moment) -> Result<Vec<pb::Rejection>, HubError> {
     let header = &batch.header;
     key.verify(SigningDomain(SIGNED_AS), &batch.header_bytes, &batch.signature, header.sealed_at)?;
     let leaves: Vec<_> = batch.entries.iter().map(|entry| leaf_hash(entry)).collect();
@@ -197,4 +192,3 @@ fn reject(bytes: &[u8], publisher: OrganisationCode, rules: &Rules, now: Moment)
 const FIRST: Digest = Digest::new([0; 32]);
 /// How far a hospital's clock may be ahead of the hub's, in milliseconds.
 const CLOCK_AHEAD_MS_MAX: i64 = 5 * 60 * 1_000;
-
