@@ -15,6 +15,8 @@ mod seal;
 pub mod sheet;
 mod study;
 pub mod terms;
+#[cfg(test)]
+mod tests;
 mod versions;
 
 use std::sync::Arc;
