@@ -1,11 +1,15 @@
-//! The `concord` binary.
+//! The `concord` binary: reads the command line, sets up what a process needs once, and runs one command.
 
 use std::io;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
+use concord::app::hub::{self, HubArgs};
+use concord::ports::clock::Clock;
 use concord::sys::clock::SystemClock;
+use tracing_subscriber::EnvFilter;
 
 /// Cross-hospital exchange for the mutual recognition of exam and lab results.
 #[derive(Parser)]
@@ -18,10 +22,15 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     Ca(CaArgs),
+    Hub(HubArgs),
 }
 
 fn main() -> ExitCode {
-    match run(&Line::parse()) {
+    // One provider for the whole process; the libraries' own guesses would depend on their features.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let line = Line::parse();
+    log_to_stderr();
+    match run(&line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("concord: {error}");
@@ -31,11 +40,20 @@ fn main() -> ExitCode {
 }
 
 fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
-    let clock = SystemClock::new(CHINA_MINUTES)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new(CHINA_MINUTES)?);
+    let out = &mut io::stdout();
     match &line.command {
-        Command::Ca(args) => Ok(ca::run(args, &clock, &mut io::stdout())?),
+        Command::Ca(args) => Ok(ca::run(args, &*clock, out)?),
+        Command::Hub(args) => Ok(hub::run(args, clock, out)?),
     }
+}
+
+/// `RUST_LOG` says what is written; what the libraries below say is rarely worth reading.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
 }
 
 /// UTC+08:00.
 const CHINA_MINUTES: i16 = 480;
+const LOG_FILTER: &str = "info,sled=warn,redb=warn,h2=warn,hyper=warn,rustls=warn,dicom_ul=warn";

@@ -3,3 +3,6 @@
 pub mod ca;
 mod ca_folder;
 pub mod credentials;
+pub mod hub;
+pub mod process;
+pub mod settings;

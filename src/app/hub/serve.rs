@@ -1,0 +1,225 @@
+//! A hub from its configuration to its last answered request: parts opened, joined, watched, served and stopped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
+use tower::layer::util::{Identity, Stack};
+
+use crate::app::credentials::{self, CredentialsError};
+use crate::app::hub::config::HubConfig;
+use crate::app::hub::region::{self, RegionFolderError};
+use crate::app::hub::secrets::{Secrets, SecretsError};
+use crate::app::hub::services::routes;
+use crate::app::hub::storage::{Storage, StorageError, StorageOptions};
+use crate::domain::log::Sequence;
+use crate::doors::auth::{AccessTable, AuthLayer};
+use crate::doors::grpc::access;
+use crate::doors::tls::{AcceptSettings, accept};
+use crate::pki::reload::{Reloading, reloading};
+use crate::pki::tls::ServerTls;
+use crate::pki::trust::Trust;
+use crate::ports::clock::Clock;
+use crate::service::hub::error::HubError;
+use crate::service::hub::grant::Grants;
+use crate::service::hub::ledger::Ledger;
+use crate::service::hub::projector::Projector;
+use crate::service::hub::pseudonym::Pseudonyms;
+use crate::service::hub::registry::Registry;
+use crate::service::hub::{Hub, HubParts};
+use crate::sys::files::{self, FileError};
+
+/// A hub could not start, or had to stop; the text says what to correct.
+#[derive(Debug, thiserror::Error)]
+pub enum HubRunError {
+    /// The secrets.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
+    /// The TLS files.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The data folder.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The projections cannot be brought up to the journal.
+    #[error("bring the projections up to the journal: {0}")]
+    Projector(HubError),
+    /// The region's folder.
+    #[error("the region's folder: {0}")]
+    Region(#[from] RegionFolderError),
+    /// The server failed.
+    #[error("serve: {0}")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// Serves a region on `listener` until `stop`, and returns once everything is written and closed.
+///
+/// # Errors
+/// [`HubRunError`]; nothing was served when it comes from the start.
+pub async fn run(
+    config: &HubConfig,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<(), HubRunError> {
+    let behind = Behind { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let outcome = serve(config, clock, listener, &behind, &stop).await;
+    behind.stop.cancel();
+    behind.tasks.close();
+    behind.tasks.wait().await;
+    outcome
+}
+
+/// What runs behind the server: stopped after it, so that requests under way still see their records projected.
+struct Behind {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+async fn serve(
+    config: &HubConfig,
+    clock: Arc<dyn Clock>,
+    listener: TcpListener,
+    behind: &Behind,
+    stop: &CancellationToken,
+) -> Result<(), HubRunError> {
+    let (tls, watcher) = credentials::server(config.tls_files(), config.limits.watch_interval())?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    let (health, health_service) = health_reporter();
+    health.set_service_status("", ServingStatus::Serving).await;
+    let Some(opened) = stop.run_until_cancelled(open(config, &clock, health, behind)).await else { return Ok(()) };
+    let hub = opened?;
+
+    let (acceptor, incoming) = accept(listener, tls.clone(), accept_settings(config));
+    behind.tasks.spawn(acceptor.run(stop.clone()));
+    tracing::info!(region = %config.region, "hub serving");
+    let mut server = server(config, tls);
+    let serving = server.add_routes(routes(&hub, health_service));
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(config.limits.stop_grace()).await;
+    };
+    tokio::select! {
+        served = serving.serve_with_incoming_shutdown(incoming, stop.cancelled()) => Ok(served?),
+        () = overdue => {
+            tracing::info!("requests that did not end in time are broken off");
+            Ok(())
+        }
+    }
+}
+
+/// Opens the hub and brings it up to the end of its journal: before that it would miss results.
+async fn open(
+    config: &HubConfig,
+    clock: &Arc<dyn Clock>,
+    health: HealthReporter,
+    behind: &Behind,
+) -> Result<Arc<Hub>, HubRunError> {
+    let secrets = Secrets::read(&config.secrets)?;
+    let log_key = secrets.log_key(&config.log_name);
+    let storage = Storage::open(&config.data, &log_key, storage_options(config, &**clock))?;
+    files::write(&config.data.join(LOG_KEY), format!("{log_key}\n").as_bytes())?;
+    let registry = Arc::new(Registry::new(trust(config, behind)?.subscribe()));
+    let (tiles, end) = (storage.tiles.reader(), Sequence(storage.journal.reader().next_sequence()));
+    let projector = Projector::new(
+        storage.journal.reader(),
+        storage.tiles,
+        Arc::clone(&storage.index),
+        Arc::clone(&storage.state),
+        Arc::clone(&registry),
+        secrets.signer(&config.log_name),
+    );
+    let projector = projector.map_err(HubRunError::Projector)?;
+    let ledger = Ledger::new(storage.journal, projector.reached());
+    behind.tasks.spawn(follow(projector, health, behind.stop.clone()));
+    ledger.wait_for(end).await.map_err(HubRunError::Projector)?;
+    watch_region(config, clock, &registry, &ledger, behind)?;
+    Ok(Arc::new(Hub::new(HubParts {
+        ledger,
+        registry,
+        index: storage.index,
+        state: storage.state,
+        tiles,
+        log_key,
+        grants: Grants::new(&secrets.grant),
+        pseudonyms: Pseudonyms::new(&secrets.identity, config.strong_identifiers.clone()),
+        clock: Arc::clone(clock),
+    })))
+}
+
+/// Runs the projector; when it ends before it is told to, the hub cannot answer any more and says so.
+async fn follow(projector: Projector, health: HealthReporter, stop: CancellationToken) {
+    projector.run(stop.clone()).await;
+    if !stop.is_cancelled() {
+        tracing::error!("the journal or its projections have failed; restart the hub");
+        health.set_service_status("", ServingStatus::NotServing).await;
+    }
+}
+
+fn watch_region(
+    config: &HubConfig,
+    clock: &Arc<dyn Clock>,
+    registry: &Arc<Registry>,
+    ledger: &Ledger,
+    behind: &Behind,
+) -> Result<(), RegionFolderError> {
+    let (folder, interval) = (config.region_data.clone(), config.limits.watch_interval());
+    let (content, watcher) = region::watched(folder, Arc::clone(registry), Arc::clone(clock), interval)?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    let (registry, ledger, clock) = (Arc::clone(registry), ledger.clone(), Arc::clone(clock));
+    behind.tasks.spawn(region::record_changes(content, registry, ledger, clock, behind.stop.clone()));
+    Ok(())
+}
+
+/// Follows the authority and its revocation list, for signatures on content.
+fn trust(config: &HubConfig, behind: &Behind) -> Result<Reloading<Trust>, CredentialsError> {
+    let (authority, list) = (config.tls.authority.clone(), config.tls.revocation_list.clone());
+    let paths = vec![authority.clone(), list.clone()];
+    let load = move || {
+        let (authority, list) = (files::read(&authority)?, files::read(&list)?);
+        Trust::parse(&authority, &list).map_err(|error| CredentialsError::Tls(error.into()))
+    };
+    let (trust, watcher) = reloading(paths, config.limits.watch_interval(), load)?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    Ok(trust)
+}
+
+fn server(config: &HubConfig, tls: Reloading<ServerTls>) -> Server<Stack<AuthLayer, Identity>> {
+    Server::builder()
+        .max_concurrent_streams(config.limits.connection_requests_max)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .max_connection_age(CONNECTION_AGE_MAX)
+        .layer(AuthLayer::new(AccessTable::new(access::HUB), tls))
+}
+
+fn accept_settings(config: &HubConfig) -> AcceptSettings {
+    AcceptSettings {
+        connections_max: config.limits.connections_max,
+        organisation_connections_max: config.limits.organisation_connections_max,
+        ..AcceptSettings::new(config.region)
+    }
+}
+
+fn storage_options(config: &HubConfig, clock: &dyn Clock) -> StorageOptions {
+    StorageOptions {
+        index_cache_bytes: usize::from(config.limits.index_cache_mib) << 20,
+        tables_cache_bytes: usize::from(config.limits.tables_cache_mib) << 20,
+        now: clock.now(),
+    }
+}
+
+/// The log's public key, beside the log.
+const LOG_KEY: &str = "log.vkey";
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Age at which callers are asked to connect anew; calls under way end on the old connection.
+const CONNECTION_AGE_MAX: Duration = Duration::from_secs(3_600);

@@ -1,0 +1,43 @@
+//! The hub's gRPC services behind one gate, with health and reflection beside them.
+
+use std::sync::Arc;
+
+use tonic::service::Routes;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_reflection::server::Builder;
+
+use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::doors::grpc::catalogue::CatalogueDoor;
+use crate::doors::grpc::identity::IdentityDoor;
+use crate::doors::grpc::publication::PublicationDoor;
+use crate::service::hub::Hub;
+use crate::wire::pb;
+use crate::wire::pb::catalogue_server::CatalogueServer;
+use crate::wire::pb::identity_server::IdentityServer;
+use crate::wire::pb::publication_server::PublicationServer;
+
+/// Wraps a door in its server, with the house's limits on the size of messages.
+macro_rules! served {
+    ($server:ident, $door:ident, $hub:expr) => {
+        $server::new($door(Arc::clone($hub)))
+            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    };
+}
+
+/// Gives every service that a hub offers.
+///
+/// # Panics
+/// When the descriptors that were compiled in are none.
+pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
+    let reflection = || Builder::configure().register_encoded_file_descriptor_set(pb::DESCRIPTORS);
+    let (Ok(v1), Ok(v1alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) else {
+        unreachable!("the descriptors are written by the build");
+    };
+    Routes::new(health)
+        .add_service(v1)
+        .add_service(v1alpha)
+        .add_service(served!(IdentityServer, IdentityDoor, hub))
+        .add_service(served!(PublicationServer, PublicationDoor, hub))
+        .add_service(served!(CatalogueServer, CatalogueDoor, hub))
+}
