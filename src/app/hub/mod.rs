@@ -99,8 +99,7 @@ pub fn run(args: &HubArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Result
             let config = HubConfig::read(config)?;
             process::runtime()?.block_on(async {
                 let listener = TcpListener::bind(config.listen).await;
-                let listener =
-                    listener.map_err(|source| HubCommandError::Listen { address: config.listen, source })?;
+                let listener = listener.map_err(|source| HubCommandError::Listen { address: config.listen, source })?;
                 Ok(serve::run(&config, clock, listener, process::stop_signal()?).await?)
             })
         }
