@@ -1,7 +1,8 @@
 //! The rule's facts in words, Chinese and English. Facts are decided elsewhere; no text decides anything.
 
+use super::eqa::SanctionAct;
 use super::order::Setting;
-use super::qualification::Unqualified;
+use super::qualification::{Step, StepEvent, Unqualified};
 use super::time::Moment;
 use super::value::Incomparable;
 use super::verdict::{Caution, Refusal};
@@ -150,6 +151,41 @@ impl Unqualified {
             Self::Suspended { since } => dated("资格已暂停", "suspended since", since),
             Self::Sanctioned { effective_at } => dated("资格已暂停", "suspended since", effective_at),
             Self::Withdrawn { since } => dated("资格已撤销", "withdrawn since", since),
+        }
+    }
+}
+
+impl Step {
+    /// Says it to a person, with its day.
+    pub fn text(&self) -> Bilingual {
+        let day = day(self.at);
+        match &self.event {
+            StepEvent::Round { programme, summary } => {
+                let (year, round) = (summary.year, summary.round);
+                let score = summary.score_percent.map(|score| format!(" {}%", score.normalize())).unwrap_or_default();
+                let (zh, en) = match summary.satisfactory {
+                    Some(true) => ("合格", "satisfactory"),
+                    Some(false) => ("不合格", "not satisfactory"),
+                    None => ("不作评价", "not graded"),
+                };
+                pair(
+                    format!("{day} {programme} {year} 年第 {round} 次：{zh}{score}"),
+                    format!("{day} {programme}, round {round} of {year}: {en}{score}"),
+                )
+            }
+            StepEvent::Credential { basis, valid_to } => {
+                let until = self::day(*valid_to);
+                pair(
+                    format!("{day} 起凭 {basis} 取得资格，至 {until}"),
+                    format!("{day} qualified by {basis} until {until}"),
+                )
+            }
+            StepEvent::Sanction(SanctionAct::Suspend) => {
+                pair(format!("{day} 起暂停资格"), format!("{day} suspended"))
+            }
+            StepEvent::Sanction(SanctionAct::Restore) => {
+                pair(format!("{day} 起恢复资格"), format!("{day} restored"))
+            }
         }
     }
 }

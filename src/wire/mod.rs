@@ -1,6 +1,7 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
 pub mod batch;
+pub mod day;
 pub mod dicom;
 pub mod entry;
 pub mod field;
@@ -9,6 +10,7 @@ pub mod hl7;
 pub mod known_as;
 pub mod orders;
 pub mod organisations;
+pub mod oversight;
 pub mod pb;
 pub mod person;
 pub mod record;

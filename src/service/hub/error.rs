@@ -51,6 +51,12 @@ pub enum HubError {
     /// No policy is in force yet.
     #[error("no policy is in force")]
     NoPolicy,
+    /// A statement comes from, or is signed by, somebody else than the QC centre that calls.
+    #[error("the statement is not the calling QC centre's own")]
+    NotTheCentre,
+    /// Figures of another organisation were asked for.
+    #[error("this caller may see its own figures only")]
+    OthersFigures,
     /// The prompt does not exist for this organisation.
     #[error("no such prompt")]
     NoPrompt,
@@ -119,7 +125,7 @@ impl Faulty for HubError {
             Self::Index(error) => error.fault(),
             Self::Tiles(error) => error.fault(),
             Self::Record(error) => error.fault(),
-            Self::Impostor | Self::Unlisted => Fault::Denied,
+            Self::Impostor | Self::Unlisted | Self::NotTheCentre | Self::OthersFigures => Fault::Denied,
             Self::KeyUnknown => Fault::Unproven,
             Self::Root(_) | Self::SealedAt(_) | Self::Reason { .. } => Fault::BadInput,
             Self::Gap { .. } | Self::Fork(_) | Self::Unchained(_) => Fault::Conflict,

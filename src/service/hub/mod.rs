@@ -8,10 +8,15 @@ pub mod fold;
 pub mod grant;
 mod identity;
 pub mod ledger;
+pub mod oversight;
 pub mod projector;
 pub mod pseudonym;
 mod publication;
+pub mod qualifications;
 pub mod registry;
+#[cfg(test)]
+pub mod testing;
+pub mod transparency;
 mod turn;
 
 use std::sync::Arc;

@@ -1,0 +1,199 @@
+//! A hub over a folder of its own, for tests: a journal, a projector that follows it, and an authority that issues keys.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ed25519_dalek::Signer;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use zeroize::Zeroizing;
+
+use crate::domain::organisation::{Caller, CertificateSerial, OrganisationCode, Role};
+use crate::domain::time::Moment;
+use crate::merkle::note::VerifierKey;
+use crate::pki::authority::{Authority, Request, Validity};
+use crate::pki::identity::{Identity, Purpose};
+use crate::pki::register::{Reason, Revocation};
+use crate::pki::signing::SigningKey;
+use crate::pki::trust::Trust;
+use crate::service::hub::grant::Grants;
+use crate::service::hub::ledger::Ledger;
+use crate::service::hub::projector::{CheckpointSigner, Projector};
+use crate::service::hub::pseudonym::Pseudonyms;
+use crate::service::hub::registry::{ORGANISATIONS, Registry};
+use crate::service::hub::{Hub, HubParts};
+use crate::store::hub::HubState;
+use crate::store::index::MemoryIndex;
+use crate::store::journal::{Journal, JournalOptions};
+use crate::store::tiles::{TileReader, TileStore};
+use crate::sys::clock::ManualClock;
+use crate::wire::record::Record;
+use crate::wire::region;
+use crate::wire::region::RegionFile;
+use crate::{ports::clock::Clock, wire::pb};
+
+/// A hospital of the region.
+pub const HOSPITAL: &str = "91350100M000100Y43";
+/// Another one.
+pub const OTHER_HOSPITAL: &str = "91110000600037341L";
+/// The QC centre.
+pub const CENTRE: &str = "12100000400000624D";
+/// 2026-05-29 04:26:40 +08:00.
+pub const START_MS: i64 = 1_780_000_000_000;
+
+/// The hub and what stands around it.
+pub struct World {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    /// Its folder: the journal under `entries`, the log beside it.
+    pub folder: TempDir,
+    /// Its journal.
+    pub journal: Journal,
+    /// Its log's key.
+    pub log_key: VerifierKey,
+    authority: Authority,
+    trust: watch::Sender<Arc<Trust>>,
+    _stop: DropGuard,
+}
+
+/// A signing key with its certificate.
+pub struct Signer25519 {
+    /// The key.
+    pub key: SigningKey,
+    /// Its certificate.
+    pub certificate_der: Vec<u8>,
+}
+
+impl World {
+    /// Starts a hub with the sample region.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Moment::new(START_MS, 480).unwrap();
+        let clock = Arc::new(ManualClock::new(now));
+        let authority = Authority::create("520000".parse().unwrap(), &serial(1), validity(now)).unwrap();
+        let (trust, trusted) = watch::channel(Arc::new(trust(&authority, &[], now)));
+        let (journal, _) = Journal::open(&folder.path().join("entries"), JournalOptions::default()).unwrap();
+        let tiles = TileStore::open(folder.path()).unwrap();
+        let index = Arc::new(MemoryIndex::default());
+        let state = Arc::new(HubState::in_memory().unwrap());
+        let registry = Arc::new(Registry::new(trusted));
+        let secret = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+        let log_key = VerifierKey::new("log.example.cn/520000".parse().unwrap(), secret.verifying_key());
+        let signer =
+            CheckpointSigner { key: log_key.clone(), sign: Box::new(move |bytes| secret.sign(bytes).to_bytes()) };
+        let projector =
+            Projector::new(journal.reader(), tiles, index.clone(), state.clone(), registry.clone(), signer).unwrap();
+        let hub = Hub::new(HubParts {
+            ledger: Ledger::new(journal.clone(), projector.reached()),
+            registry,
+            index,
+            state,
+            tiles: TileReader::new(folder.path()),
+            log_key: log_key.clone(),
+            grants: Grants::new(&[7; 32]),
+            pseudonyms: Pseudonyms::new(&[8; 32], Vec::new()),
+            clock: clock.clone(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(projector.run(stop.clone()));
+        let hub = Arc::new(hub);
+        let world = Self { hub, clock, folder, journal, log_key, authority, trust, _stop: stop.drop_guard() };
+        world.record(policy(now)).await;
+        world
+    }
+
+    /// Writes a record past the services.
+    pub async fn record(&self, record: Record) -> crate::domain::log::LogPlace {
+        self.hub.parts.ledger.record(&[record]).await.unwrap()[0]
+    }
+
+    /// Issues a signing key.
+    pub fn signer(&self, organisation: &str, role: Role, number: u8) -> Signer25519 {
+        let now = self.clock.now();
+        let request = Request {
+            identity: Identity {
+                region: "520000".parse().unwrap(),
+                role,
+                organisation: organisation.parse().unwrap(),
+                purpose: Purpose::Signing,
+            },
+            name: "key".into(),
+            serial: serial(number),
+            validity: validity(now),
+        };
+        let issued = self.authority.issue_signing(&request, &Zeroizing::new([number; 32])).unwrap();
+        let trust = trust(&self.authority, &[], now);
+        let pem = issued.certificate_pem.as_bytes();
+        let key = SigningKey::load(issued.key_pem.as_bytes(), pem, &trust).unwrap();
+        use rustls_pki_types::pem::PemObject;
+        let certificate_der = rustls_pki_types::CertificateDer::from_pem_slice(pem).unwrap().to_vec();
+        Signer25519 { key, certificate_der }
+    }
+
+    /// Revokes the certificate of this number from now on.
+    pub fn revoke(&self, number: u8) {
+        let now = self.clock.now();
+        let revoked = [(serial(number), Revocation { at: now, reason: Reason::KeyCompromise })];
+        self.trust.send_replace(Arc::new(trust(&self.authority, &revoked, now)));
+    }
+}
+
+/// Names a caller.
+pub fn caller(organisation: &str, role: Role) -> Caller {
+    Caller {
+        region: "520000".parse().unwrap(),
+        role,
+        organisation: organisation.parse().unwrap(),
+        name: "caller".into(),
+        serial: serial(99),
+    }
+}
+
+/// Parses a code.
+pub fn code(text: &str) -> OrganisationCode {
+    text.parse().unwrap()
+}
+
+fn trust(authority: &Authority, revoked: &[(CertificateSerial, Revocation)], now: Moment) -> Trust {
+    let list = authority.revocation_list(1, revoked, validity(now)).unwrap();
+    Trust::parse(authority.certificate_pem().as_bytes(), list.as_bytes()).unwrap()
+}
+
+fn serial(number: u8) -> CertificateSerial {
+    CertificateSerial::new(&[number]).unwrap()
+}
+
+fn validity(now: Moment) -> Validity {
+    Validity { not_before: now.plus_hours(-24), not_after: now.plus_hours(24 * 365) }
+}
+
+fn policy(now: Moment) -> Record {
+    let sample = region::sample();
+    let contents: BTreeMap<RegionFile, &[u8]> = BTreeMap::from([
+        (RegionFile::Catalogue, sample.catalogue),
+        (RegionFile::Units, sample.units),
+        (RegionFile::Conversions, sample.conversions),
+        (RegionFile::Panels, sample.panels),
+        (RegionFile::BodyParts, sample.body_parts),
+        (RegionFile::Reasons, sample.reasons),
+        (RegionFile::Policy, sample.policy),
+    ]);
+    let organisations = format!(
+        "code,role,name_zh,name_en,region,level\n{HOSPITAL},hospital,甲医院,First,520100,3A\n\
+         {OTHER_HOSPITAL},hospital,乙医院,Second,520300,2A\n{CENTRE},qc-centre,质控中心,Centre,520000,\n"
+    );
+    let mut files: Vec<pb::RegionFile> = contents
+        .into_iter()
+        .map(|(file, content)| pb::RegionFile { name: file.name().into(), content: content.to_vec().into() })
+        .collect();
+    files.push(pb::RegionFile { name: ORGANISATIONS.into(), content: organisations.into_bytes().into() });
+    Record::Policy(pb::PolicyRecord {
+        policy_version: "2026.1".into(),
+        effective_from: Some(Moment::new(START_MS - 86_400_000, 480).unwrap().into()),
+        received_at: Some(now.into()),
+        files,
+    })
+}
