@@ -4,5 +4,8 @@
 pub mod access;
 pub mod catalogue;
 pub mod identity;
+pub mod oversight;
 pub mod publication;
+pub mod qualifications;
 pub mod status;
+pub mod transparency;

@@ -1,0 +1,54 @@
+//! The Oversight service.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+
+use crate::domain::reason::Reason;
+use crate::doors::grpc::status::{bad_field, permit, refuse};
+use crate::service::hub::Hub;
+use crate::wire::oversight::StatisticsQuery;
+use crate::wire::pb;
+use crate::wire::pb::oversight_server::Oversight;
+
+/// Serves Oversight over a hub.
+pub struct OversightDoor(pub Arc<Hub>);
+
+#[tonic::async_trait]
+impl Oversight for OversightDoor {
+    async fn statistics(
+        &self,
+        request: Request<pb::StatisticsRequest>,
+    ) -> Result<Response<pb::StatisticsResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        let query = StatisticsQuery::read(request.get_ref()).map_err(|error| bad_field(&error))?;
+        let hub = Arc::clone(&self.0);
+        let summed = tokio::task::spawn_blocking(move || hub.statistics(&caller, &query)).await;
+        let summed = summed.map_err(|_| Status::internal("the server failed and has noted why"))?;
+        summed.map(Response::new).map_err(refuse)
+    }
+
+    async fn reasons(&self, request: Request<pb::ReasonsRequest>) -> Result<Response<pb::ReasonsResponse>, Status> {
+        permit(&request)?;
+        let language = request.get_ref().language();
+        let reasons = self.0.reasons().map_err(refuse)?;
+        Ok(Response::new(pb::ReasonsResponse {
+            reasons: reasons.into_iter().map(|reason| written(reason, language)).collect(),
+        }))
+    }
+}
+
+fn written(reason: Reason, language: pb::Language) -> pb::PolicyReason {
+    let choices = match language {
+        pb::Language::En => reason.choices_en,
+        pb::Language::Zh | pb::Language::Unspecified => reason.choices_zh,
+    };
+    pb::PolicyReason {
+        code: reason.code.to_string(),
+        text_zh: reason.text_zh,
+        text_en: reason.text_en,
+        needs_text: reason.needs_text,
+        choices,
+        counts: reason.counts,
+    }
+}
