@@ -180,12 +180,8 @@ impl Step {
                     format!("{day} qualified by {basis} until {until}"),
                 )
             }
-            StepEvent::Sanction(SanctionAct::Suspend) => {
-                pair(format!("{day} 起暂停资格"), format!("{day} suspended"))
-            }
-            StepEvent::Sanction(SanctionAct::Restore) => {
-                pair(format!("{day} 起恢复资格"), format!("{day} restored"))
-            }
+            StepEvent::Sanction(SanctionAct::Suspend) => pair(format!("{day} 起暂停资格"), format!("{day} suspended")),
+            StepEvent::Sanction(SanctionAct::Restore) => pair(format!("{day} 起恢复资格"), format!("{day} restored")),
         }
     }
 }

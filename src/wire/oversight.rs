@@ -32,8 +32,7 @@ impl StatisticsQuery {
     /// # Errors
     /// [`FieldError`] naming the field; the caller must correct it.
     pub fn read(sent: &pb::StatisticsRequest) -> Result<Self, FieldError> {
-        let bound =
-            |field: &str, text: &str, open| if text.is_empty() { Ok(open) } else { day::day(field, text) };
+        let bound = |field: &str, text: &str, open| if text.is_empty() { Ok(open) } else { day::day(field, text) };
         let query = Self {
             first_day: bound("from_day", &sent.from_day, i64::MIN)?,
             last_day: bound("to_day", &sent.to_day, i64::MAX)?,
@@ -77,9 +76,15 @@ mod tests {
 
     #[test]
     fn the_rate_is_the_official_one() {
-        for (recognised, existing, rate) in
-            [(0, 0, ""), (3, 0, ""), (0, 3, "0.00"), (2, 3, "66.67"), (1, 8, "12.50"), (1, 800, "0.13"), (3, 3, "100.00")]
-        {
+        for (recognised, existing, rate) in [
+            (0, 0, ""),
+            (3, 0, ""),
+            (0, 3, "0.00"),
+            (2, 3, "66.67"),
+            (1, 8, "12.50"),
+            (1, 800, "0.13"),
+            (3, 3, "100.00"),
+        ] {
             assert_eq!(recognition_rate_percent(recognised, existing), rate);
         }
         assert_eq!(recognition_rate_percent(u64::MAX, u64::MAX), "100.00");

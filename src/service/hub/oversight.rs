@@ -185,11 +185,7 @@ mod tests {
         let by = pb::StatisticsRequest { by_organisation: true, by_day: true, ..all() };
         let rows = ask(&world, regulator, by).unwrap();
         let keys: Vec<_> = rows.iter().map(|row| (row.organisation.as_str(), row.day.as_str(), row.checks)).collect();
-        let expected = [
-            (OTHER_HOSPITAL, "2026-05-29", 1),
-            (HOSPITAL, "2026-05-27", 1),
-            (HOSPITAL, "2026-05-29", 1),
-        ];
+        let expected = [(OTHER_HOSPITAL, "2026-05-29", 1), (HOSPITAL, "2026-05-27", 1), (HOSPITAL, "2026-05-29", 1)];
         assert_eq!(keys, expected);
 
         let items = ask(&world, regulator, pb::StatisticsRequest { by_item: true, ..all() }).unwrap();

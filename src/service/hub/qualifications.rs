@@ -93,11 +93,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::NoPolicy`] before any policy is in force.
-    pub fn standings(
-        &self,
-        laboratory: OrganisationCode,
-        wanted: Option<&Subject>,
-    ) -> Result<Vec<Stood>, HubError> {
+    pub fn standings(&self, laboratory: OrganisationCode, wanted: Option<&Subject>) -> Result<Vec<Stood>, HubError> {
         let now = self.now();
         let version = self.registry().rules(now)?.version;
         let known = self.registry().qualifications();

@@ -127,7 +127,8 @@ impl Published {
 
     fn entry(&self, index: Sequence) -> Result<[u8; 32], HubError> {
         let width = u64::from(TILE_WIDTH);
-        let bundle = Tile::in_tree(TileKind::Entries, index.0 / width, self.head.size).ok_or(TileStoreError::Missing)?;
+        let bundle =
+            Tile::in_tree(TileKind::Entries, index.0 / width, self.head.size).ok_or(TileStoreError::Missing)?;
         let bytes = self.reader.read(bundle)?;
         let entries = decode_entries(&bytes, bundle.width()).map_err(TileStoreError::from)?;
         let entry = usize::try_from(index.0 % width).ok().and_then(|place| entries.get(place).copied());
