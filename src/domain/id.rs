@@ -63,6 +63,14 @@ fixed_id! {
     PromptId, 16
 }
 fixed_id! {
+    /// Stands for a publisher in the index: the first bytes of a digest of its code.
+    PublisherTag, 8
+}
+fixed_id! {
+    /// Stands for a report in the index: the first bytes of a digest of publisher and report.
+    ReportTag, 10
+}
+fixed_id! {
     /// SHA-256 of a content.
     Digest, 32
 }

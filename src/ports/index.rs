@@ -2,10 +2,9 @@
 
 use crate::domain::entry::{ResultStatus, Sensitivity};
 use crate::domain::fault::{Fault, Faulty};
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
-use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 
 /// Most items that an index entry carries itself; an entry with more says so, and is read from the journal.
@@ -32,8 +31,10 @@ pub struct IndexEntry {
     pub status: ResultStatus,
     /// Who may see that it exists.
     pub sensitivity: Sensitivity,
-    /// The organisation that made it.
-    pub laboratory: OrganisationCode,
+    /// Who publishes it.
+    pub publisher: PublisherTag,
+    /// The report that holds it.
+    pub report: ReportTag,
     /// The first of the items that it answers.
     pub items: IndexItems,
     /// Laboratory or imaging.

@@ -5,6 +5,7 @@ pub mod access;
 pub mod catalogue;
 pub mod identity;
 pub mod oversight;
+pub mod orders;
 pub mod publication;
 pub mod qualifications;
 pub mod status;

@@ -1,7 +1,7 @@
 //! What each record of the journal does to the hub's projections. The same records always do the same.
 
 use crate::domain::entry::{Content, Entry};
-use crate::domain::id::{PromptId, Pseudonym, ReportId, ResultId};
+use crate::domain::id::{PromptId, Pseudonym, PublisherTag, ReportId, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{BatchNumber, LogPlace};
 use crate::domain::organisation::OrganisationCode;
@@ -50,7 +50,8 @@ pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
             version: entry.version,
             status: entry.status,
             sensitivity: entry.sensitivity,
-            laboratory: entry.laboratory,
+            publisher: publisher_tag(entry.publisher),
+            report: report_tag(entry.publisher, entry.report),
             items: IndexItems::new(&entry.items),
             kind: kind(&entry),
             superseded: false,
@@ -61,10 +62,24 @@ pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
 
 /// Gives the name of a result in the whole region: publishers choose their own, and none may shadow another's.
 pub fn regional(publisher: OrganisationCode, result: ResultId) -> ResultId {
-    let name = digest(&[publisher.as_str().as_bytes(), result.as_bytes()].concat());
-    let mut short = [0; ResultId::BYTES];
-    short.iter_mut().zip(name.as_bytes()).for_each(|(to, from)| *to = *from);
-    ResultId::new(short)
+    ResultId::new(first_of(&[publisher.as_str().as_bytes(), result.as_bytes()]))
+}
+
+/// Gives what stands for a publisher in the index.
+pub fn publisher_tag(publisher: OrganisationCode) -> PublisherTag {
+    PublisherTag::new(first_of(&[publisher.as_str().as_bytes()]))
+}
+
+/// Gives what stands for a report in the index and in the figures.
+pub fn report_tag(publisher: OrganisationCode, report: ReportId) -> ReportTag {
+    ReportTag::new(first_of(&[publisher.as_str().as_bytes(), report.as_bytes()]))
+}
+
+fn first_of<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    let whole = digest(&parts.concat());
+    let mut first = [0; N];
+    first.iter_mut().zip(whole.as_bytes()).for_each(|(to, from)| *to = *from);
+    first
 }
 
 fn kind(entry: &Entry) -> EntryKind {

@@ -3,12 +3,17 @@
 //! Whatever it does is first a record of its journal; see [`ledger`] for the way in and [`projector`] for the way to
 //! the tables, the index and the log.
 
+pub mod answer;
+pub mod candidates;
+mod check;
+mod decide;
 pub mod error;
 pub mod fold;
 pub mod grant;
 mod identity;
 pub mod ledger;
 pub mod oversight;
+pub mod line;
 pub mod projector;
 pub mod pseudonym;
 mod publication;
@@ -18,6 +23,7 @@ pub mod registry;
 pub mod testing;
 pub mod transparency;
 mod turn;
+mod viewing;
 
 use std::sync::Arc;
 

@@ -9,13 +9,14 @@
 //! | | | | result | 16 |
 //! | | | | version | 4 |
 //! | | | | items, 4 of 22 bits each | 12 |
-//! | | | | laboratory | 18 |
+//! | | | | publisher | 8 |
+//! | | | | report | 10 |
 //!
 //! Flags: bits 0-1 status, 2 sensitive, 3 imaging, 4 more items, 5 superseded. An item is its letter counted from 1
 //! and its number, 0 for none. All numbers are big endian.
 
 use crate::domain::entry::{ResultStatus, Sensitivity};
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
@@ -61,7 +62,7 @@ pub fn value(key: &Key, entry: &IndexEntry) -> [u8; VALUE_BYTES] {
         Packer::default().byte(flags(entry)).long(entry.position.0).bytes(entry.result.as_bytes()).word(entry.version),
         |packer, item| packer.bytes(&item.to_be_bytes()[1..]),
     );
-    fixed(&seal(FORM, key, &packed.bytes(entry.laboratory.as_str().as_bytes()).finish()))
+    fixed(&seal(FORM, key, &packed.bytes(entry.publisher.as_bytes()).bytes(entry.report.as_bytes()).finish()))
 }
 
 /// Unpacks the entry under a key.
@@ -81,7 +82,7 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
         let [a, b, c] = value.bytes()?;
         items.extend(item_from_bits(u32::from_be_bytes([0, a, b, c]))?);
     }
-    let laboratory = std::str::from_utf8(value.rest()).ok().and_then(|code| code.parse().ok()).ok_or(Unsealed)?;
+    let (publisher, report) = (PublisherTag::new(value.bytes()?), ReportTag::new(value.bytes()?));
     Ok(IndexEntry {
         patient,
         collected,
@@ -92,7 +93,8 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
         version,
         status: status(flags),
         sensitivity: if flags & SENSITIVE == 0 { Sensitivity::Normal } else { Sensitivity::Sensitive },
-        laboratory,
+        publisher,
+        report,
         items: if flags & MORE == 0 { IndexItems::new(&items) } else { IndexItems::cut_short(&items) },
         kind: if flags & IMAGING == 0 { EntryKind::Laboratory } else { EntryKind::Imaging },
         superseded: flags & SUPERSEDED != 0,

@@ -7,19 +7,13 @@ use proptest::prelude::*;
 use super::layout;
 use super::*;
 use crate::domain::entry::{ResultStatus, Sensitivity};
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, ResultId, PublisherTag, ReportTag};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
-use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryIndex, EntryKind, IndexEntry, IndexError, IndexItems};
 
 const CACHE_BYTES: usize = 4 << 20;
-
-fn laboratory() -> OrganisationCode {
-    let last = "0123456789ABCDEFGHJKLMNPQRTUWXY";
-    last.chars().find_map(|end| format!("12520000429800610{end}").parse().ok()).unwrap()
-}
 
 fn items(codes: &[&str]) -> Vec<ItemCode> {
     codes.iter().map(|code| code.parse().unwrap()).collect()
@@ -36,7 +30,8 @@ fn entry() -> IndexEntry {
         version: 2,
         status: ResultStatus::Corrected,
         sensitivity: Sensitivity::Sensitive,
-        laboratory: laboratory(),
+        publisher: PublisherTag::new(*b"publishr"),
+        report: ReportTag::new(*b"the-report"),
         items: IndexItems::new(&items(&["L01001", "Z99999", "A00000", "L01004", "L01005"])),
         kind: EntryKind::Imaging,
         superseded: true,

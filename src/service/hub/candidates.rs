@@ -1,0 +1,103 @@
+//! A patient's recent results: one range scan of the index, then the entries that may matter, read from their batches.
+
+use std::collections::btree_map::{BTreeMap, Entry as Slot};
+use std::collections::BTreeSet;
+
+use crate::domain::entry::{Entry, Sensitivity};
+use crate::domain::id::{Pseudonym, ReportTag};
+use crate::domain::limits::CANDIDATES_MAX;
+use crate::domain::log::{LogPlace, Sequence};
+use crate::domain::organisation::OrganisationCode;
+use crate::domain::policy::{Anchor, Policy};
+use crate::domain::time::Moment;
+use crate::pki::signing::SigningKeyId;
+use crate::ports::index::IndexEntry;
+use crate::service::hub::Hub;
+use crate::service::hub::error::HubError;
+use crate::service::hub::fold::publisher_tag;
+use crate::store::projection::ProjectionError;
+use crate::wire::batch::Batch;
+use crate::wire::entry;
+use crate::wire::field::moment;
+use crate::wire::record::Record;
+
+/// An entry with what is known of it beside its own bytes.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The entry.
+    pub entry: Entry,
+    /// The record that holds its batch.
+    pub batch: LogPlace,
+    /// Its place in the batch.
+    pub place: u16,
+    /// Whether the key that signed it is still believed for the time it signed.
+    pub key_valid: bool,
+}
+
+/// Batches read for one question; results of one report mostly share a batch.
+#[derive(Default)]
+pub struct Batches {
+    read: BTreeMap<Sequence, (Batch, bool)>,
+}
+
+impl Hub {
+    /// Scans a patient's latest results, newest first, as far back as any window of the policy reaches.
+    ///
+    /// # Errors
+    /// [`HubError::Index`] when the index is damaged; no answer is given rather than "no earlier result".
+    pub fn recent(&self, patient: Pseudonym, policy: &Policy, now: Moment) -> Result<Vec<IndexEntry>, HubError> {
+        let window = i64::from(policy.longest_window().0);
+        // Where age counts from the report, a specimen may have waited for it.
+        let waiting = if policy.anchor == Anchor::Reported { REPORT_WAIT_HOURS } else { 0 };
+        self.since(patient, now.plus_hours(-(window + waiting + DAY_HOURS)))
+    }
+
+    /// Scans a patient's latest results collected at `not_before` or later, newest first.
+    ///
+    /// # Errors
+    /// As for [`Hub::recent`].
+    pub fn since(&self, patient: Pseudonym, not_before: Moment) -> Result<Vec<IndexEntry>, HubError> {
+        let mut found = self.parts.index.scan(patient, not_before, CANDIDATES_MAX)?;
+        found.retain(|entry| !entry.superseded && entry.sensitivity == Sensitivity::Normal);
+        Ok(found)
+    }
+
+    /// Reads the entry behind an index entry.
+    ///
+    /// # Errors
+    /// [`HubError`] when the journal or the index is damaged.
+    pub fn entry(&self, batches: &mut Batches, batch: LogPlace, place: u16) -> Result<Found, HubError> {
+        let (read, key_valid) = match batches.read.entry(batch.sequence) {
+            Slot::Occupied(slot) => slot.into_mut(),
+            Slot::Vacant(slot) => {
+                let Record::Batch(record) = self.parts.ledger.read(batch)? else {
+                    return Err(ProjectionError::Damaged.into());
+                };
+                let received_at = moment("received_at", record.received_at.as_ref())?;
+                let read = Batch::decode(record.batch)?;
+                let key_valid = self.parts.registry.key_counts(SigningKeyId(read.header.key_id), received_at);
+                slot.insert((read, key_valid))
+            }
+        };
+        let bytes = read.entries.get(usize::from(place)).ok_or(ProjectionError::Damaged)?;
+        Ok(Found { entry: entry::decode(bytes)?, batch, place, key_valid: *key_valid })
+    }
+}
+
+/// Gives the reports of other organisations among a patient's results, for the recognition rate's denominator.
+pub fn reports_of_others(found: &[IndexEntry], organisation: OrganisationCode) -> Vec<bytes::Bytes> {
+    let own = publisher_tag(organisation);
+    let others = found.iter().filter(|entry| entry.publisher != own);
+    let reports: BTreeSet<ReportTag> = others.map(|entry| entry.report).collect();
+    reports.iter().take(REPORTS_MAX).map(|report| report.as_bytes().to_vec().into()).collect()
+}
+
+/// Gives where an index entry's batch lies.
+pub fn batch_place(entry: &IndexEntry) -> LogPlace {
+    LogPlace { sequence: entry.sequence, position: entry.position }
+}
+
+const DAY_HOURS: i64 = 24;
+/// Longest time from collection to report that is looked for, in hours.
+const REPORT_WAIT_HOURS: i64 = 30 * DAY_HOURS;
+const REPORTS_MAX: usize = 500;

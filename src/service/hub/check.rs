@@ -1,0 +1,261 @@
+//! The check: what an order repeats. What prompted is durable before it is shown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::id::{PromptId, Pseudonym, ResultId};
+use crate::domain::item::ItemCode;
+use crate::domain::limits::LINE_ITEMS_MAX;
+use crate::domain::order::OrderContext;
+use crate::domain::organisation::{Caller, OrganisationCode};
+use crate::domain::rule::{Candidate, LineAnswer, LineCoverage, answer_line};
+use crate::domain::time::Moment;
+use crate::ports::index::{EntryKind, IndexEntry};
+use crate::service::hub::Hub;
+use crate::service::hub::answer::{self, Speaker};
+use crate::service::hub::candidates::{Batches, Found, batch_place, reports_of_others};
+use crate::service::hub::error::HubError;
+use crate::service::hub::fold::regional;
+use crate::service::hub::line::{Resolved, resolve};
+use crate::service::hub::registry::Rules;
+use crate::store::hub::RequestKind;
+use crate::wire::field::{FieldError, Problem, at_most};
+use crate::wire::orders::{Asked, Subject, Visiting};
+use crate::wire::pb;
+use crate::wire::record::Record;
+
+impl Hub {
+    /// Answers an order. The same key gives the same prompts again.
+    ///
+    /// # Errors
+    /// [`HubError`]; ordering goes on without a prompt.
+    pub async fn check(
+        self: &Arc<Self>,
+        caller: &Caller,
+        sent: pb::CheckRequest,
+    ) -> Result<pb::CheckResponse, HubError> {
+        let asked = Asked::try_from(&sent)?;
+        let organisation = caller.organisation;
+        let language = asked.language;
+        let _turn = self.requests.wait((organisation, asked.key.clone())).await;
+        let hub = Arc::clone(self);
+        let (record, kept) = tokio::task::spawn_blocking(move || hub.judge_or_recall(organisation, &asked, sent))
+            .await
+            .map_err(|_| HubError::Behind)??;
+        let record = Record::Check(record);
+        if !kept {
+            let Record::Check(check) = &record else { return Err(HubError::Behind) };
+            if check.prompts.is_empty() {
+                self.parts.ledger.record_soon(&record).await?;
+            } else {
+                self.parts.ledger.record(std::slice::from_ref(&record)).await?;
+            }
+        }
+        let Record::Check(check) = record else { return Err(HubError::Behind) };
+        self.respond(check, language)
+    }
+
+    /// Judges an order, or finds the record of the check that had its key; says whether it was found.
+    fn judge_or_recall(
+        &self,
+        organisation: OrganisationCode,
+        asked: &Asked,
+        sent: pb::CheckRequest,
+    ) -> Result<(pb::CheckRecord, bool), HubError> {
+        let Subject::Pseudonym(patient) = asked.subject else {
+            let problem = Problem::Unwanted("ask Identity.Resolve for the pseudonym");
+            return Err(FieldError::new("patient.identifiers", problem).into());
+        };
+        let kept = self.parts.state.read()?.request(organisation, RequestKind::Check, &asked.key)?;
+        if let Some(place) = kept {
+            let Record::Check(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
+            return if kept.patient == patient.as_bytes().as_slice() && kept.lines == sent.lines {
+                Ok((kept, true))
+            } else {
+                Err(HubError::KeyReused)
+            };
+        }
+        let now = self.now();
+        let rules = self.parts.registry.rules(now)?;
+        let region = rules.organisation(organisation)?.region;
+        let lines: Vec<_> = asked.lines.iter().map(|line| resolve(line, &rules.version.catalogue)).collect();
+        let recent = self.recent(patient, &rules.version.policy, now)?;
+        let found = self.candidates(&recent, &lines, &rules)?;
+        let mut context = context(patient, organisation, region, &asked.visit);
+        context.decided = self.decided(&found, organisation, &asked.visit.encounter)?;
+        let judged = Judged { organisation, asked, rules: &rules, found: &found, context: &context, now };
+        let (answers, prompts) = judged.lines(&lines)?;
+        let record = pb::CheckRecord {
+            organisation: organisation.to_string(),
+            check_key: asked.key.clone(),
+            actor: Some((&asked.asking).into()),
+            patient: patient.as_bytes().to_vec().into(),
+            visit: sent.visit,
+            lines: sent.lines,
+            at: Some(now.into()),
+            policy_version: rules.version.policy.version.clone(),
+            answers,
+            prompts,
+            existing_reports: reports_of_others(&recent, organisation),
+        };
+        Ok((record, false))
+    }
+
+    /// Reads the entries that may answer a line.
+    fn candidates(&self, recent: &[IndexEntry], lines: &[Resolved], rules: &Rules) -> Result<Vec<Found>, HubError> {
+        let expanded = lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items);
+        let mut wanted = BTreeSet::new();
+        let mut images = false;
+        for item in expanded {
+            images |= item.coverage.is_some();
+            wanted.insert(item.code);
+        }
+        at_most("lines", wanted.len(), LINE_ITEMS_MAX)?;
+        let mut batches = Batches::default();
+        let may_matter = recent.iter().filter(|entry| match entry.kind {
+            EntryKind::Laboratory => entry.items.may_answer(|item| wanted.contains(&item)),
+            // One study may cover another item's view or region.
+            EntryKind::Imaging => images,
+        });
+        may_matter.map(|entry| self.entry(&mut batches, batch_place(entry), entry.place)).collect()
+    }
+
+    fn decided(
+        &self,
+        found: &[Found],
+        organisation: OrganisationCode,
+        encounter: &str,
+    ) -> Result<BTreeSet<ResultId>, HubError> {
+        let view = self.parts.state.read()?;
+        let mut decided = BTreeSet::new();
+        for Found { entry, .. } in found {
+            if view.decided(organisation, encounter, regional(entry.publisher, entry.result))?.is_some() {
+                decided.insert(entry.result);
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Writes the answer of a check from its record, reading its results again.
+    fn respond(&self, record: pb::CheckRecord, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
+        let mut lines = record.answers;
+        let versions = self.parts.registry.versions();
+        let version = versions.iter().rfind(|version| version.policy.version == record.policy_version);
+        let version = version.ok_or(HubError::NoPolicy)?;
+        let mut batches = Batches::default();
+        for prompt in lines.iter_mut().flat_map(|line| &mut line.prompts) {
+            let kept = record.prompts.iter().find(|kept| kept.prompt_id == prompt.prompt_id);
+            let kept = kept.ok_or(HubError::Behind)?;
+            let found = self.entry(&mut batches, answer::place_of(kept), answer::entry_of(kept))?;
+            Speaker { version, language }.complete(prompt, &found);
+        }
+        Ok(pb::CheckResponse { lines, policy_version: record.policy_version, degraded: None })
+    }
+}
+
+/// Everything that one check is judged by.
+struct Judged<'a> {
+    organisation: OrganisationCode,
+    asked: &'a Asked,
+    rules: &'a Rules,
+    found: &'a [Found],
+    context: &'a OrderContext,
+    now: Moment,
+}
+
+impl Judged<'_> {
+    fn lines(&self, lines: &[Resolved]) -> Result<(Vec<pb::LineAnswer>, Vec<pb::PromptRecord>), HubError> {
+        let candidates: Vec<Candidate<'_>> = self
+            .found
+            .iter()
+            .map(|found| Candidate {
+                entry: &found.entry,
+                key_valid: found.key_valid,
+                link_disputed: false,
+                latest_version: found.entry.version,
+            })
+            .collect();
+        let (mut answers, mut prompts) = (Vec::with_capacity(lines.len()), Vec::new());
+        for resolved in lines {
+            let line = answer_line(&resolved.line, &candidates, self.context, &self.rules.book(), self.now);
+            let (answer, mut prompted) = self.line(resolved, &line);
+            answers.push(answer);
+            prompts.append(&mut prompted);
+        }
+        Ok((answers, prompts))
+    }
+
+    /// Writes one line; a result that answers several items is one prompt.
+    fn line(&self, resolved: &Resolved, line: &LineAnswer) -> (pb::LineAnswer, Vec<pb::PromptRecord>) {
+        let speaker = Speaker { version: &self.rules.version, language: self.asked.language };
+        let line_id = resolved.line.line_id.clone();
+        let (mut prompts, mut records) = (Vec::new(), Vec::<pb::PromptRecord>::new());
+        let mut offered: Vec<usize> = Vec::new();
+        for answered in &line.prompts {
+            let Some(found) = self.found.get(answered.candidate) else { continue };
+            if offered.contains(&answered.candidate) {
+                continue;
+            }
+            offered.push(answered.candidate);
+            let same = line.prompts.iter().filter(|other| other.candidate == answered.candidate);
+            let items: Vec<ItemCode> = same.map(|other| other.item).collect();
+            let id = prompt_id(self.organisation, &self.asked.key, &line_id, found);
+            prompts.push(speaker.prompt(id, &items, &answered.evidence, found));
+            records.push(answer::prompt_record(id, &line_id, &items, found));
+        }
+        let quiet = line.quiet.iter().filter_map(|quiet| Some(speaker.quiet(quiet, self.found.get(quiet.candidate)?)));
+        let answer = pb::LineAnswer {
+            line_id,
+            coverage: match line.coverage {
+                LineCoverage::None => pb::LineCoverage::None,
+                LineCoverage::Partial => pb::LineCoverage::Partial,
+                LineCoverage::Full => pb::LineCoverage::Full,
+            }
+            .into(),
+            prompts,
+            remaining_items: line.remaining.iter().map(ToString::to_string).collect(),
+            quiet: quiet.take(QUIET_MAX).collect(),
+            unknown: resolved.unknown.iter().map(answer::code).collect(),
+        };
+        (answer, records)
+    }
+}
+
+fn context(
+    patient: Pseudonym,
+    organisation: OrganisationCode,
+    region: crate::domain::adcode::Adcode,
+    visit: &Visiting,
+) -> OrderContext {
+    OrderContext {
+        setting: visit.setting,
+        preoperative: visit.preoperative,
+        transfusion: visit.transfusion,
+        forensic: visit.forensic,
+        serial: visit.serial,
+        neonate: visit.neonate,
+        pregnant: visit.pregnant,
+        treated_at: visit.treated_at,
+        methods: visit.methods.clone(),
+        ..OrderContext::outpatient(patient, organisation, region)
+    }
+}
+
+/// Names a prompt by what it is about, so that a repeated check names it again.
+fn prompt_id(organisation: OrganisationCode, key: &str, line_id: &str, found: &Found) -> PromptId {
+    let mut hash = Sha256::new_with_prefix(b"concord/prompt/v1");
+    let result = regional(found.entry.publisher, found.entry.result);
+    for part in [organisation.as_str().as_bytes(), key.as_bytes(), line_id.as_bytes(), result.as_bytes()] {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    let mut id = [0; PromptId::BYTES];
+    id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    PromptId::new(id)
+}
+
+/// Most results of one line that are explained without being offered.
+const QUIET_MAX: usize = 50;

@@ -1,0 +1,180 @@
+//! Decisions: accept or decline, all of a request or none, and taking one back.
+
+use crate::domain::id::PromptId;
+use crate::domain::log::LogPlace;
+use crate::domain::organisation::{Caller, OrganisationCode};
+use crate::domain::policy::Policy;
+use crate::domain::reason::ReasonCode;
+use crate::domain::time::Moment;
+use crate::service::hub::Hub;
+use crate::service::hub::answer::{Speaker, entry_of, place_of};
+use crate::service::hub::candidates::{Batches, Found};
+use crate::service::hub::error::HubError;
+use crate::service::hub::grant::{Grant, Purpose};
+use crate::store::hub::{KeptPrompt, PromptState, RequestKind};
+use crate::store::projection::ProjectionError;
+use crate::wire::orders::{Decided, Outcome, Revoking};
+use crate::wire::pb;
+use crate::wire::record::Record;
+
+impl Hub {
+    /// Records a decision on one or more prompts; accepted ones come with the result and a grant for its originals.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing of the request is recorded.
+    pub async fn decide(&self, caller: &Caller, sent: pb::DecideRequest) -> Result<pb::DecideResponse, HubError> {
+        let decided = Decided::try_from(&sent)?;
+        let organisation = caller.organisation;
+        // Decisions of one hospital follow each other: two on one prompt must not both find it open.
+        let _turn = self.requests.wait((organisation, String::new())).await;
+        let now = self.now();
+        let kept = self.parts.state.read()?.request(organisation, RequestKind::Decision, &decided.key)?;
+        let place = match kept {
+            Some(place) => {
+                let Record::Decision(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
+                if kept.decisions != sent.decisions {
+                    return Err(HubError::KeyReused);
+                }
+                place
+            }
+            None => self.record_decision(organisation, &decided, sent, now).await?,
+        };
+        let outcomes = decided.outcomes.iter().map(|(prompt, outcome)| {
+            let id = prompt.as_bytes().to_vec().into();
+            if *outcome != Outcome::Accept {
+                return Ok(pb::DecisionOutcome { prompt_id: id, result: None, grant: None });
+            }
+            let (kept, found) = self.prompted(organisation, *prompt)?;
+            let rules = self.parts.registry.rules(now)?;
+            let speaker = Speaker { version: &rules.version, language: decided.language };
+            Ok(pb::DecisionOutcome {
+                prompt_id: id,
+                result: Some(speaker.result(&found)),
+                grant: Some(self.grant(organisation, *prompt, &kept, &found, Purpose::Accepted)),
+            })
+        });
+        let outcomes = outcomes.collect::<Result<_, HubError>>()?;
+        Ok(pb::DecideResponse { outcomes, log_index: place.sequence.0 })
+    }
+
+    async fn record_decision(
+        &self,
+        organisation: OrganisationCode,
+        decided: &Decided,
+        sent: pb::DecideRequest,
+        now: Moment,
+    ) -> Result<LogPlace, HubError> {
+        let rules = self.parts.registry.rules(now)?;
+        let mut counted_reasons = Vec::new();
+        for (place, (prompt, outcome)) in decided.outcomes.iter().enumerate() {
+            let kept = self.own_prompt(organisation, *prompt)?;
+            if kept.state != PromptState::Open {
+                return Err(HubError::Decided);
+            }
+            if let Outcome::Decline { reason, text, choice } = outcome {
+                let counts = check_reason(place, &rules.version.policy, reason, text, choice)?;
+                counted_reasons.extend(counts.then(|| reason.clone()));
+            }
+        }
+        let record = Record::Decision(pb::DecisionRecord {
+            organisation: organisation.to_string(),
+            decision_key: decided.key.clone(),
+            actor: Some((&decided.asking).into()),
+            decisions: sent.decisions,
+            at: Some(now.into()),
+            counted_reasons,
+        });
+        let places = self.parts.ledger.record(&[record]).await?;
+        places.first().copied().ok_or(HubError::Behind)
+    }
+
+    /// Takes a decision back; the prompt is open again.
+    ///
+    /// # Errors
+    /// [`HubError::Undecided`] when there is nothing to take back.
+    pub async fn revoke(&self, caller: &Caller, sent: pb::RevokeRequest) -> Result<pb::RevokeResponse, HubError> {
+        let revoking = Revoking::try_from(&sent)?;
+        let organisation = caller.organisation;
+        let _turn = self.requests.wait((organisation, String::new())).await;
+        let view = self.parts.state.read()?;
+        if let Some(place) = view.request(organisation, RequestKind::Revocation, &revoking.key)? {
+            let Record::Revocation(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
+            let same = kept.prompt_id == sent.prompt_id;
+            return same.then_some(pb::RevokeResponse { log_index: place.sequence.0 }).ok_or(HubError::KeyReused);
+        }
+        if self.own_prompt(organisation, revoking.prompt)?.state == PromptState::Open {
+            return Err(HubError::Undecided);
+        }
+        let record = Record::Revocation(pb::RevocationRecord {
+            organisation: organisation.to_string(),
+            decision_key: revoking.key,
+            actor: Some((&revoking.asking).into()),
+            prompt_id: sent.prompt_id,
+            text: revoking.text,
+            at: Some(self.now().into()),
+        });
+        let places = self.parts.ledger.record(&[record]).await?;
+        let log_index = places.first().ok_or(HubError::Behind)?.sequence.0;
+        Ok(pb::RevokeResponse { log_index })
+    }
+
+    /// Finds a prompt of the caller's own organisation; another's does not exist for it.
+    pub(super) fn own_prompt(&self, organisation: OrganisationCode, id: PromptId) -> Result<KeptPrompt, HubError> {
+        let kept = self.parts.state.read()?.prompt(id)?;
+        kept.filter(|kept| kept.organisation == organisation).ok_or(HubError::NoPrompt)
+    }
+
+    /// Finds a prompt of the caller's own organisation and the result it is about.
+    pub(super) fn prompted(
+        &self,
+        organisation: OrganisationCode,
+        id: PromptId,
+    ) -> Result<(KeptPrompt, Found), HubError> {
+        let kept = self.own_prompt(organisation, id)?;
+        let Record::Check(check) = self.parts.ledger.read(kept.check)? else {
+            return Err(ProjectionError::Damaged.into());
+        };
+        let prompt = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
+        let found = self.entry(&mut Batches::default(), place_of(prompt), entry_of(prompt))?;
+        Ok((kept, found))
+    }
+
+    pub(super) fn grant(
+        &self,
+        organisation: OrganisationCode,
+        prompt: PromptId,
+        kept: &KeptPrompt,
+        found: &Found,
+        purpose: Purpose,
+    ) -> pb::Grant {
+        let expires_unix_ms = self.now().unix_ms() + GRANT_MS;
+        let token = self.parts.grants.seal(&Grant {
+            organisation,
+            purpose,
+            prompt,
+            result: kept.result,
+            batch: found.batch,
+            entry: found.place,
+            expires_unix_ms,
+        });
+        pb::Grant { token, expires_unix_ms }
+    }
+}
+
+/// Checks that a decline says what its reason asks for; says whether it counts as not recognised.
+fn check_reason(place: usize, policy: &Policy, code: &str, text: &str, choice: &str) -> Result<bool, HubError> {
+    let refuse = |field, problem| HubError::Reason { place, field, problem };
+    let known = code.parse::<ReasonCode>().ok().and_then(|code| policy.reasons.get(&code));
+    let reason = known.ok_or_else(|| refuse("reason", "is not a reason of the policy in force"))?;
+    if reason.needs_text && text.trim().is_empty() {
+        return Err(refuse("text", "is needed with this reason"));
+    }
+    let choices = || reason.choices_zh.iter().chain(&reason.choices_en);
+    if choices().next().is_some() && !choices().any(|known| known == choice) {
+        return Err(refuse("choice", "must be one of the reason's choices"));
+    }
+    Ok(reason.counts)
+}
+
+/// How long a grant lasts, in milliseconds.
+const GRANT_MS: i64 = 15 * 60 * 1_000;

@@ -1,0 +1,138 @@
+//! What happens around a decision: results listed, shown, viewed, quoted, and checks that missed the hub.
+
+use crate::domain::entry::ResultStatus;
+use crate::domain::organisation::Caller;
+use crate::service::hub::Hub;
+use crate::service::hub::answer::Speaker;
+use crate::service::hub::candidates::{Batches, batch_place, reports_of_others};
+use crate::service::hub::error::HubError;
+use crate::service::hub::fold::publisher_tag;
+use crate::service::hub::grant::Purpose;
+use crate::store::hub::RequestKind;
+use crate::wire::field::{FieldError, Problem, at_most, moment, named};
+use crate::wire::orders::{Acknowledged, Listing, Subject};
+use crate::wire::pb;
+use crate::wire::record::Record;
+
+impl Hub {
+    /// Lists a patient's recent results of other organisations, newest first. The listing is recorded before it is
+    /// answered.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing is listed.
+    pub async fn recent_results(
+        &self,
+        caller: &Caller,
+        sent: &pb::RecentResultsRequest,
+    ) -> Result<pb::RecentResultsResponse, HubError> {
+        let listing = Listing::try_from(sent)?;
+        let Subject::Pseudonym(patient) = listing.subject else {
+            let problem = Problem::Unwanted("ask Identity.Resolve for the pseudonym");
+            return Err(FieldError::new("patient.identifiers", problem).into());
+        };
+        let now = self.now();
+        let rules = self.parts.registry.rules(now)?;
+        rules.organisation(caller.organisation)?;
+        let own = publisher_tag(caller.organisation);
+        let mut found = self.since(patient, now.plus_hours(-i64::from(listing.hours)))?;
+        found.retain(|entry| entry.publisher != own && entry.status != ResultStatus::Withdrawn);
+        let truncated = found.len() > listing.limit;
+        let speaker = Speaker { version: &rules.version, language: listing.language };
+        let mut batches = Batches::default();
+        let mut results = Vec::new();
+        for entry in found.iter().take(listing.limit) {
+            let found = self.entry(&mut batches, batch_place(entry), entry.place)?;
+            if found.key_valid {
+                results.push(speaker.result(&found));
+            }
+        }
+        let record = Record::Listing(pb::ListingRecord {
+            organisation: caller.organisation.to_string(),
+            actor: Some((&listing.asking).into()),
+            patient: patient.as_bytes().to_vec().into(),
+            encounter: listing.visit.encounter,
+            results: u32::try_from(results.len()).unwrap_or(u32::MAX),
+            existing_reports: reports_of_others(&found, caller.organisation),
+            at: Some(now.into()),
+        });
+        self.parts.ledger.record(&[record]).await?;
+        Ok(pb::RecentResultsResponse { results, truncated, degraded: None })
+    }
+
+    /// Records that a prompt was shown, viewed or quoted; viewing gives a grant for the originals.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing is recorded and nothing may be shown.
+    pub async fn acknowledge(
+        &self,
+        caller: &Caller,
+        sent: &pb::AcknowledgeRequest,
+    ) -> Result<pb::AcknowledgeResponse, HubError> {
+        let event = Acknowledged::try_from(sent)?;
+        let organisation = caller.organisation;
+        let _turn = self.requests.wait((organisation, format!("event {}", event.key))).await;
+        let (kept, found) = self.prompted(organisation, event.prompt)?;
+        let place = match self.parts.state.read()?.request(organisation, RequestKind::Event, &event.key)? {
+            Some(place) => {
+                let Record::Event(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
+                if kept.prompt_id != sent.prompt_id || kept.event != sent.event {
+                    return Err(HubError::KeyReused);
+                }
+                place
+            }
+            None => {
+                let record = Record::Event(pb::EventRecord {
+                    organisation: organisation.to_string(),
+                    event_key: event.key,
+                    actor: Some((&event.asking).into()),
+                    prompt_id: sent.prompt_id.clone(),
+                    event: sent.event,
+                    at: Some(self.now().into()),
+                });
+                let places = self.parts.ledger.record(&[record]).await?;
+                places.first().copied().ok_or(HubError::Behind)?
+            }
+        };
+        let viewed = event.event == pb::acknowledge_request::Event::Viewed;
+        Ok(pb::AcknowledgeResponse {
+            log_index: place.sequence.0,
+            grant: viewed.then(|| self.grant(organisation, event.prompt, &kept, &found, Purpose::Viewed)),
+        })
+    }
+
+    /// Records checks that a node had to answer without the hub; each once, by its key.
+    ///
+    /// # Errors
+    /// [`HubError`]; the node keeps them and tells again.
+    pub async fn report_misses(
+        &self,
+        caller: &Caller,
+        sent: &pb::ReportMissesRequest,
+    ) -> Result<pb::ReportMissesResponse, HubError> {
+        at_most("misses", sent.misses.len(), MISSES_MAX)?;
+        let organisation = caller.organisation;
+        let _turn = self.requests.wait((organisation, "misses".to_owned())).await;
+        let view = self.parts.state.read()?;
+        let mut records = Vec::new();
+        let mut keys = std::collections::BTreeSet::new();
+        for (place, miss) in sent.misses.iter().enumerate() {
+            let path = format!("misses[{place}]");
+            let key = named("check_key", &miss.check_key, crate::domain::limits::KEY_BYTES_MAX)
+                .map_err(|error| error.under(&path))?;
+            let at = moment("at", miss.at.as_ref()).map_err(|error| error.under(&path))?;
+            if view.request(organisation, RequestKind::Miss, &key)?.is_none() && keys.insert(key.clone()) {
+                records.push(Record::Miss(pb::MissRecord {
+                    organisation: organisation.to_string(),
+                    check_key: key,
+                    cause: miss.cause,
+                    at: Some(at.into()),
+                }));
+            }
+        }
+        let places = if records.is_empty() { Vec::new() } else { self.parts.ledger.record(&records).await? };
+        let last = places.last().map_or(0, |place| place.sequence.0);
+        Ok(pb::ReportMissesResponse { log_index: last })
+    }
+}
+
+const MISSES_MAX: usize = 1_000;
