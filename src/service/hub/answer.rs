@@ -77,10 +77,10 @@ impl Speaker<'_> {
 
     /// Writes a result that was found and not offered.
     pub fn quiet(&self, quiet: &QuietResult, found: &Found) -> pb::QuietResult {
-        let refusals = quiet.refusals.iter().map(|refusal| pb::Refusal {
-            code: refusal.code().to_owned(),
-            text: self.say(refusal.text()),
-        });
+        let refusals = quiet
+            .refusals
+            .iter()
+            .map(|refusal| pb::Refusal { code: refusal.code().to_owned(), text: self.say(refusal.text()) });
         pb::QuietResult {
             result_id: found.entry.result.as_bytes().to_vec().into(),
             items: vec![quiet.item.to_string()],
@@ -221,4 +221,3 @@ fn shortened(text: &str) -> String {
 
 /// Longest sentence of a prompt. Source: CDS Hooks 2.0, card summary.
 const SENTENCE_CHARACTERS_MAX: usize = 139;
-

@@ -1,7 +1,7 @@
 //! A patient's recent results: one range scan of the index, then the entries that may matter, read from their batches.
 
-use std::collections::btree_map::{BTreeMap, Entry as Slot};
 use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry as Slot};
 
 use crate::domain::entry::{Entry, Sensitivity};
 use crate::domain::id::{Pseudonym, ReportTag};

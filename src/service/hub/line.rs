@@ -84,7 +84,9 @@ mod tests {
         let potassium = vec![Wanted::Item("L01001".parse().unwrap())];
         assert_eq!(resolved(vec![code("catalogue", "L01001")], vec![]).line.wanted, potassium);
         assert_eq!(resolved(vec![code("loinc", "2823-3")], vec![]).line.wanted, potassium);
-        for (system, text) in [("catalogue", "L0100"), ("catalogue", "1001"), ("catalogue", "2823-3"), ("loinc", "823-3")] {
+        for (system, text) in
+            [("catalogue", "L0100"), ("catalogue", "1001"), ("catalogue", "2823-3"), ("loinc", "823-3")]
+        {
             let resolved = resolved(vec![code(system, text)], vec![]);
             assert_eq!((resolved.line.wanted.len(), resolved.unknown), (0, vec![code(system, text)]));
         }

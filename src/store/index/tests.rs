@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::layout;
 use super::*;
 use crate::domain::entry::{ResultStatus, Sensitivity};
-use crate::domain::id::{Pseudonym, ResultId, PublisherTag, ReportTag};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
