@@ -1,3 +1,4 @@
 //! Floor 3: outbound connections to other machines.
 
 pub mod channel;
+pub mod hub;
