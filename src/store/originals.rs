@@ -122,7 +122,7 @@ impl Originals {
     /// # Errors
     /// [`OriginalsError::Missing`]; [`OriginalsError::Damaged`] when its size is not `size_bytes`.
     pub fn open_original(&self, digest: Digest, size_bytes: u64) -> Result<OpenOriginal, OriginalsError> {
-        let original = self.open_any(digest)?;
+        let original = self.open_unsized(digest)?;
         if original.size_bytes != size_bytes {
             return Err(OriginalsError::Damaged { digest });
         }
@@ -134,7 +134,7 @@ impl Originals {
     /// # Errors
     /// [`OriginalsError::Missing`], [`OriginalsError::Damaged`], [`OriginalsError::TooLarge`].
     pub fn read_all(&self, digest: Digest, bytes_max: u64) -> Result<Vec<u8>, OriginalsError> {
-        let OpenOriginal { file, size_bytes } = self.open_any(digest)?;
+        let OpenOriginal { file, size_bytes } = self.open_unsized(digest)?;
         if size_bytes > bytes_max {
             return Err(OriginalsError::TooLarge { size_bytes, bytes_max });
         }
@@ -155,7 +155,11 @@ impl Originals {
         }
     }
 
-    fn open_any(&self, digest: Digest) -> Result<OpenOriginal, OriginalsError> {
+    /// Opens an original for whoever knows its digest alone, and will hash what is read.
+    ///
+    /// # Errors
+    /// [`OriginalsError::Missing`], or [`OriginalsError::Io`] when the disk fails.
+    pub fn open_unsized(&self, digest: Digest) -> Result<OpenOriginal, OriginalsError> {
         let file = File::open(self.path(digest)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => OriginalsError::Missing(digest),
             _ => OriginalsError::Io(error),

@@ -17,6 +17,7 @@ mod study;
 pub mod terms;
 #[cfg(test)]
 mod tests;
+pub mod tunnel;
 mod versions;
 
 use std::sync::Arc;
