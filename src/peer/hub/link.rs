@@ -18,9 +18,8 @@ impl HubLink for HubClient {
     async fn resolve(&self, persons: Vec<Person>) -> Result<Vec<Resolution>, HubError> {
         let asked = persons.len();
         let sent = pb::ResolveRequest { persons: persons.iter().map(pb::Person::from).collect() };
-        let answer = self.call(sent, CALL_WAIT, |channel, sent| async move {
-            IdentityClient::new(channel).resolve(sent).await
-        });
+        let answer =
+            self.call(sent, CALL_WAIT, |channel, sent| async move { IdentityClient::new(channel).resolve(sent).await });
         let answer = answer.await?;
         if answer.resolutions.len() != asked {
             return Err(HubError::Answer);
@@ -30,9 +29,8 @@ impl HubLink for HubClient {
 
     async fn position(&self) -> Result<ChainPosition, HubError> {
         let sent = pb::PositionRequest {};
-        let answer = self.call(sent, CALL_WAIT, |channel, sent| async move {
-            PublicationClient::new(channel).position(sent).await
-        });
+        let answer = self
+            .call(sent, CALL_WAIT, |channel, sent| async move { PublicationClient::new(channel).position(sent).await });
         let answer = answer.await?;
         let header = Digest::try_from(answer.header_digest.as_ref()).map_err(|_| HubError::Answer)?;
         Ok(ChainPosition { sequence: answer.sequence, header })
