@@ -61,8 +61,11 @@ pub struct BatchSigner {
     /// First 8 bytes of SHA-256 over the public key.
     pub key_id: [u8; 8],
     /// Signs the bytes of a batch header, as something of the domain `wire::batch::SIGNED_AS`.
-    pub sign: Arc<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+    pub sign: Arc<SignHeader>,
 }
+
+/// Signs the bytes of a batch header.
+pub type SignHeader = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
 
 /// What a node is made of.
 pub struct NodeParts {

@@ -27,7 +27,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-pub use self::core::{BatchSigner, NodeParts, NodeSettings};
+pub use self::core::{BatchSigner, NodeParts, NodeSettings, SignHeader};
 use self::core::{Core, blocking};
 use self::error::NodeError;
 use self::figures::Figures;

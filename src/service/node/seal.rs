@@ -15,11 +15,10 @@ use crate::wire::batch::{Batch, Header};
 /// Seals entries into as many batches as they need, continuing the node's chain.
 pub(super) fn seal(core: &Core, entries: &[Entry]) -> Result<Vec<Batch>, NodeError> {
     let head = core.state.chain_head()?;
-    let mut sequence = head.map_or(0, |head| head.batch.0);
+    let next = head.map_or(1, |head| head.batch.0 + 1);
     let mut previous = head.map_or(Digest::new([0; Digest::BYTES]), |head| head.header);
     let mut batches = Vec::new();
-    for entries in groups(entries) {
-        sequence += 1;
+    for (sequence, entries) in (next..).zip(groups(entries)) {
         let leaves: Vec<_> = entries.iter().map(|bytes| leaf_hash(bytes)).collect();
         let header = Header {
             organisation: core.settings.publisher,
