@@ -9,12 +9,20 @@ use tonic_reflection::server::Builder;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::doors::grpc::catalogue::CatalogueDoor;
 use crate::doors::grpc::identity::IdentityDoor;
+use crate::doors::grpc::orders::OrdersDoor;
+use crate::doors::grpc::oversight::OversightDoor;
 use crate::doors::grpc::publication::PublicationDoor;
+use crate::doors::grpc::qualifications::QualificationsDoor;
+use crate::doors::grpc::transparency::TransparencyDoor;
 use crate::service::hub::Hub;
 use crate::wire::pb;
 use crate::wire::pb::catalogue_server::CatalogueServer;
 use crate::wire::pb::identity_server::IdentityServer;
+use crate::wire::pb::orders_server::OrdersServer;
+use crate::wire::pb::oversight_server::OversightServer;
 use crate::wire::pb::publication_server::PublicationServer;
+use crate::wire::pb::qualifications_server::QualificationsServer;
+use crate::wire::pb::transparency_server::TransparencyServer;
 
 /// Wraps a door in its server, with the house's limits on the size of messages.
 macro_rules! served {
@@ -39,5 +47,9 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
         .add_service(v1alpha)
         .add_service(served!(IdentityServer, IdentityDoor, hub))
         .add_service(served!(PublicationServer, PublicationDoor, hub))
+        .add_service(served!(OrdersServer, OrdersDoor, hub))
+        .add_service(served!(QualificationsServer, QualificationsDoor, hub))
         .add_service(served!(CatalogueServer, CatalogueDoor, hub))
+        .add_service(served!(TransparencyServer, TransparencyDoor, hub))
+        .add_service(served!(OversightServer, OversightDoor, hub))
 }
