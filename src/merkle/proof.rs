@@ -239,7 +239,8 @@ fn split_of(size: u64) -> u64 {
 fn hashes_of<E>(ranges: Vec<(u64, u64)>, hash_at: &mut dyn FnMut(NodeId) -> Result<Hash, E>) -> Result<Vec<Hash>, E> {
     let hash_of = |(begin, end)| {
         let subtrees = cover(begin, end).into_iter().map(&mut *hash_at).collect::<Result<Vec<_>, E>>()?;
-        Ok(fold(&subtrees).expect("a sibling covers at least one leaf"))
+        let Some(hash) = fold(&subtrees) else { unreachable!("a sibling covers at least one leaf") };
+        Ok(hash)
     };
     ranges.into_iter().rev().map(hash_of).collect()
 }
@@ -247,7 +248,8 @@ fn hashes_of<E>(ranges: Vec<(u64, u64)>, hash_at: &mut dyn FnMut(NodeId) -> Resu
 fn subtree_of(leaves: &[Hash], node: NodeId) -> Result<Hash, ProofError> {
     let begin = usize::try_from(node.index << node.level).ok();
     let subtree = begin.and_then(|begin| leaves.get(begin..begin + (1 << node.level)));
-    Ok(root_of(subtree.expect("a proof asks only for nodes of its tree")))
+    let Some(subtree) = subtree else { unreachable!("a proof asks only for nodes of its tree") };
+    Ok(root_of(subtree))
 }
 
 #[cfg(test)]

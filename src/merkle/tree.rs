@@ -42,7 +42,7 @@ impl Frontier {
     pub fn push(&mut self, leaf: Hash) {
         let mut hash = leaf;
         for _ in 0..self.size.trailing_ones() {
-            let left = self.subtrees.pop().expect("one subtree for each bit of the size");
+            let Some(left) = self.subtrees.pop() else { unreachable!("one subtree for each bit of the size") };
             hash = node_hash(&left, &hash);
         }
         self.subtrees.push(hash);
@@ -67,7 +67,8 @@ pub(super) fn cover(begin: u64, end: u64) -> Vec<NodeId> {
     let mut at = begin;
     while at < end {
         let level = (end - at).ilog2();
-        nodes.push(NodeId { level: u8::try_from(level).expect("a logarithm of 64 bits"), index: at >> level });
+        let Ok(short) = u8::try_from(level) else { unreachable!("a logarithm of 64 bits is below 64") };
+        nodes.push(NodeId { level: short, index: at >> level });
         at += 1 << level;
     }
     nodes

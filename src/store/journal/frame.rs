@@ -69,7 +69,7 @@ impl Head {
 /// Appends a record's bytes to `buffer`.
 pub(super) fn write(buffer: &mut Vec<u8>, sequence: u64, place: u32, kind: u8, payload: &[u8]) {
     assert!(payload.len() <= RECORD_BYTES_MAX, "checked when it was appended");
-    let length = u32::try_from(payload.len()).expect("RECORD_BYTES_MAX fits in 32 bits");
+    let Ok(length) = u32::try_from(payload.len()) else { unreachable!("RECORD_BYTES_MAX fits in 32 bits") };
     let start = buffer.len();
     buffer.extend_from_slice(&[0; CHECKSUM_BYTES]);
     buffer.extend_from_slice(&length.to_le_bytes());

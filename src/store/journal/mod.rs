@@ -50,7 +50,7 @@ impl Position {
 
     /// Packs the position for an index: sequence, then offset, both big-endian, so that packed positions sort.
     pub fn to_bytes(self) -> [u8; 12] {
-        let offset = u32::try_from(self.offset).expect("SEGMENT_BYTES_MAX keeps offsets within 32 bits");
+        let Ok(offset) = u32::try_from(self.offset) else { unreachable!("segments end within 32 bits") };
         let mut bytes = [0; 12];
         bytes[..8].copy_from_slice(&self.sequence.to_be_bytes());
         bytes[8..].copy_from_slice(&offset.to_be_bytes());

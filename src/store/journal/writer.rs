@@ -76,7 +76,7 @@ impl Writer {
         for Request { records, .. } in &group {
             let mut positions = Vec::with_capacity(records.len());
             for (kind, payload) in records {
-                let place = u32::try_from(self.next - start).expect("a group is bounded in bytes");
+                let Ok(place) = u32::try_from(self.next - start) else { unreachable!("a group is bounded in bytes") };
                 positions.push(Position { sequence: self.next, offset: self.end + buffer.len() as u64 });
                 frame::write(buffer, self.next, place, *kind, payload);
                 self.next += 1;

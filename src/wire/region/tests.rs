@@ -1,3 +1,5 @@
+//! Proves the region's files on a small sample: what loads, and what each file is refused for.
+
 use rust_decimal::Decimal;
 
 use super::*;
