@@ -21,6 +21,8 @@ pub mod qualifications;
 pub mod registry;
 #[cfg(test)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod transparency;
 mod turn;
 mod viewing;
