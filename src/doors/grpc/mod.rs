@@ -4,6 +4,10 @@
 pub mod access;
 pub mod catalogue;
 pub mod identity;
+pub mod node_access;
+pub mod node_orders;
+pub mod node_retrieval;
+pub mod node_tools;
 pub mod orders;
 pub mod oversight;
 pub mod publication;

@@ -34,6 +34,10 @@ pub enum NodeRecord {
     Outcome(pb::OutcomeRecord),
     /// Records are to be read again.
     Reprocess(pb::ReprocessMark),
+    /// A check that was answered without the hub.
+    Miss(pb::MissIntake),
+    /// The hub has been told of such checks.
+    MissesReported(pb::MissesReported),
 }
 
 impl NodeRecord {
@@ -46,6 +50,8 @@ impl NodeRecord {
             Self::Receipt(record) => (4, record.encode_to_vec().into()),
             Self::Outcome(record) => (5, record.encode_to_vec().into()),
             Self::Reprocess(record) => (6, record.encode_to_vec().into()),
+            Self::Miss(record) => (7, record.encode_to_vec().into()),
+            Self::MissesReported(record) => (8, record.encode_to_vec().into()),
         }
     }
 
@@ -62,6 +68,8 @@ impl NodeRecord {
             4 => pb::ReceiptRecord::decode(payload).map(Self::Receipt),
             5 => pb::OutcomeRecord::decode(payload).map(Self::Outcome),
             6 => pb::ReprocessMark::decode(payload).map(Self::Reprocess),
+            7 => pb::MissIntake::decode(payload).map(Self::Miss),
+            8 => pb::MissesReported::decode(payload).map(Self::MissesReported),
             _ => return Err(NodeError::Record { sequence: record.sequence() }),
         };
         read.map_err(|_| NodeError::Record { sequence: record.sequence() })
@@ -110,6 +118,13 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
             state.write(sequence.next(), |change| apply_outcome(change, intake, outcome))?;
         }
         NodeRecord::Reprocess(mark) => state.write(sequence.next(), |change| change.put_again(Sequence(mark.below)))?,
+        NodeRecord::Miss(record) => {
+            let miss = record.miss.as_ref().ok_or_else(damaged)?;
+            state.write(sequence.next(), |change| change.put_miss(&miss.check_key, sequence))?;
+        }
+        NodeRecord::MissesReported(told) => state.write(sequence.next(), |change| {
+            told.check_keys.iter().try_for_each(|check_key| change.remove_miss(check_key))
+        })?,
     }
     Ok(())
 }

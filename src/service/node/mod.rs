@@ -3,8 +3,10 @@
 mod core;
 pub mod error;
 pub mod figures;
+pub mod forward;
 mod intake;
 pub mod ledger;
+mod miss;
 pub mod names;
 mod outbox;
 mod people;
@@ -36,6 +38,7 @@ use self::ledger::NodeRecord;
 use self::pipeline::Pipeline;
 pub use self::pipeline::Step;
 use self::sheet::Held;
+use self::terms::Terms;
 use crate::domain::id::{Digest, Pseudonym};
 use crate::domain::person::Person;
 use crate::ports::hub::{HubError, HubLink};
@@ -173,6 +176,11 @@ impl<L: HubLink> Node<L> {
     /// Gives what was counted since the start.
     pub fn figures(&self) -> &Figures {
         &self.core.figures
+    }
+
+    /// Gives catalogue and mapping as they are now.
+    pub fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.core.terms.borrow())
     }
 
     /// Lists the codes that map to nothing, the most frequent first.

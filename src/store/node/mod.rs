@@ -6,6 +6,7 @@
 //! applied again.
 
 mod intake;
+mod misses;
 mod outbox;
 mod reading;
 mod results;
@@ -70,6 +71,7 @@ struct Trees {
     wanting: Tree,
     again: Tree,
     reports: Tree,
+    misses: Tree,
 }
 
 impl NodeState {
@@ -238,6 +240,7 @@ impl Trees {
             wanting: engine.open_tree("wanting")?,
             again: engine.open_tree("again")?,
             reports: engine.open_tree("reports")?,
+            misses: engine.open_tree("misses")?,
         })
     }
 }
