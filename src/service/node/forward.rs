@@ -2,8 +2,6 @@
 //! nobody: when the hub does not answer in time, the order goes on without a prompt, and the miss is recorded.
 
 mod fetch;
-#[cfg(test)]
-mod tests;
 
 use std::time::Duration;
 
