@@ -33,10 +33,7 @@ impl Retrieval for NodeRetrievalDoor {
         Ok(Response::new(Box::pin(chunks)))
     }
 
-    async fn tunnel(
-        &self,
-        request: Request<Streaming<pb::TunnelUp>>,
-    ) -> Result<Response<Self::TunnelStream>, Status> {
+    async fn tunnel(&self, request: Request<Streaming<pb::TunnelUp>>) -> Result<Response<Self::TunnelStream>, Status> {
         self.own.permit(&request)?;
         Err(Status::unimplemented("tunnels end at a hub"))
     }

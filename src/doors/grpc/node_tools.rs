@@ -53,10 +53,7 @@ impl<L: HubLink> NodeService for NodeToolsDoor<L> {
         }))
     }
 
-    async fn unmapped(
-        &self,
-        request: Request<pb::UnmappedRequest>,
-    ) -> Result<Response<pb::UnmappedResponse>, Status> {
+    async fn unmapped(&self, request: Request<pb::UnmappedRequest>) -> Result<Response<pb::UnmappedResponse>, Status> {
         self.own.permit(&request)?;
         let codes = self.node.unmapped(limit(request.get_ref().limit)).await.map_err(|error| of(&error))?;
         let terms = self.node.terms();

@@ -124,10 +124,9 @@ impl Forwarder {
         match self.inside(arrived, asking).await {
             Ok(answer) => Ok(answer),
             Err(Miss::Wrong(error)) => Err(error.into()),
-            Err(Miss::Degraded(cause)) => Ok(pb::RecentResultsResponse {
-                degraded: Some(degraded(cause, asked.language)),
-                ..Default::default()
-            }),
+            Err(Miss::Degraded(cause)) => {
+                Ok(pb::RecentResultsResponse { degraded: Some(degraded(cause, asked.language)), ..Default::default() })
+            }
         }
     }
 
@@ -271,9 +270,10 @@ fn degraded(cause: Cause, language: pb::Language) -> pb::Degraded {
             ("区域平台未及时答复，请照常开单。", "The exchange did not answer in time; order as usual.")
         }
         Cause::Unreachable => ("区域平台暂不可达，请照常开单。", "The exchange cannot be reached; order as usual."),
-        Cause::PatientUnresolved => {
-            ("患者无可用的有效证件，无法查询外院结果。", "The patient has no identifier that other hospitals know; order as usual.")
-        }
+        Cause::PatientUnresolved => (
+            "患者无可用的有效证件，无法查询外院结果。",
+            "The patient has no identifier that other hospitals know; order as usual.",
+        ),
         Cause::Refused => ("区域平台拒绝了查询，请照常开单。", "The exchange refused the request; order as usual."),
     };
     let text = if language == pb::Language::En { en } else { zh };

@@ -19,11 +19,7 @@ impl<L: HubLink> Node<L> {
     ///
     /// # Errors
     /// [`NodeError`] when the journal fails.
-    pub async fn record_miss(
-        &self,
-        check_key: &str,
-        cause: pb::degraded::Cause,
-    ) -> Result<(), NodeError> {
+    pub async fn record_miss(&self, check_key: &str, cause: pb::degraded::Cause) -> Result<(), NodeError> {
         let _one_at_a_time = self.core.turn(wire::batch::digest(check_key.as_bytes()).as_bytes()).await;
         let key = check_key.to_owned();
         if blocking(&self.core, move |core| Ok(core.state.is_missed(&key)?)).await? {

@@ -73,14 +73,17 @@ impl Arriving {
 
 async fn keep<L: HubLink>(node: &Node<L>, clock: &dyn Clock, file: Arriving) -> pb::ImportResponse {
     let name = file.name.unwrap_or_default();
-    let told = |outcome: &str, reason: String| pb::ImportResponse { name: name.clone(), outcome: outcome.into(), reason };
+    let told =
+        |outcome: &str, reason: String| pb::ImportResponse { name: name.clone(), outcome: outcome.into(), reason };
     if file.is_too_large {
         return told("REFUSED", format!("larger than {} MiB; send it over the network", IMPORT_BYTES_MAX >> 20));
     }
     let read = tokio::task::spawn_blocking(move || read(&file.bytes)).await;
     let (facts, header, data_set) = match read {
         Ok(Ok(read)) => read,
-        Ok(Err(error @ (DicomError::NotDicom | DicomError::NotAnInstance))) => return told("SKIPPED", error.to_string()),
+        Ok(Err(error @ (DicomError::NotDicom | DicomError::NotAnInstance))) => {
+            return told("SKIPPED", error.to_string());
+        }
         Ok(Err(error)) => return told("REFUSED", error.to_string()),
         Err(_) => return told("REFUSED", "the node is stopping".into()),
     };
