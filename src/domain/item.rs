@@ -85,7 +85,8 @@ impl std::str::FromStr for Loinc {
     fn from_str(text: &str) -> Result<Self, CodeError> {
         let (digits, check) = text.split_once('-').ok_or(CodeError::LoincForm)?;
         let [check @ b'0'..=b'9'] = check.as_bytes() else { return Err(CodeError::LoincForm) };
-        if digits.is_empty() || digits.len() > 7 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        let numeric = digits.bytes().all(|digit| digit.is_ascii_digit());
+        if digits.is_empty() || digits.len() > 7 || !numeric || digits.starts_with('0') {
             return Err(CodeError::LoincForm);
         }
         let number = digits.bytes().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
@@ -151,6 +152,8 @@ mod tests {
             assert_eq!(good.parse::<Loinc>().unwrap().to_string(), good);
         }
         assert_eq!("2823-4".parse::<Loinc>(), Err(CodeError::LoincCheck { expected: 3, found: 4 }));
-        assert_eq!("LP1234-5".parse::<Loinc>(), Err(CodeError::LoincForm));
+        for other in ["LP1234-5", "0-0", "02823-3", "2823", "2823-33", "12345678-9"] {
+            assert_eq!(other.parse::<Loinc>(), Err(CodeError::LoincForm), "{other}");
+        }
     }
 }
