@@ -150,7 +150,6 @@ mod tests {
             decisions: vec![pb::Decision {
                 prompt_id: vec![prompt; 16].into(),
                 outcome: Some(pb::decision::Outcome::Accept(Default::default())),
-                ..Default::default()
             }],
             at: Some(world.hub.now().into()),
             ..Default::default()

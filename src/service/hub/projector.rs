@@ -28,8 +28,11 @@ pub struct CheckpointSigner {
     /// The log's public key, whose name is its origin.
     pub key: VerifierKey,
     /// Signs the bytes of a note.
-    pub sign: Box<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>,
+    pub sign: Sign,
 }
+
+/// Signs bytes with the log's key, which stays where it is.
+pub type Sign = Box<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>;
 
 /// Brings the projections up to the journal.
 pub struct Projector {

@@ -103,7 +103,7 @@ impl Hub {
             return Err(HubError::Impostor);
         }
         // Whoever holds a revoked key could date a batch before its revocation: nothing new is taken from it.
-        if !registry.trust().revoked_since(&key.serial).is_none_or(|since| now.unix_ms() < since.unix_ms()) {
+        if registry.trust().revoked_since(&key.serial).is_some_and(|since| now.unix_ms() >= since.unix_ms()) {
             return Err(SigningError::Revoked.into());
         }
         Ok((key, fresh))

@@ -157,7 +157,7 @@ mod tests {
 
     fn head(world: &World) -> TreeHead {
         let (note, key) = world.hub.checkpoint().unwrap();
-        Checkpoint::open(note.as_bytes(), key.name(), &[key.clone()]).unwrap().head()
+        Checkpoint::open(note.as_bytes(), key.name(), std::slice::from_ref(&key)).unwrap().head()
     }
 
     #[tokio::test]
