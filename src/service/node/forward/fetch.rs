@@ -139,7 +139,7 @@ mod tests {
         short.pop();
         assert_eq!(pass(short, digest(original), 0).await, (original[..5].to_vec(), lost));
         let mut apart = chunks(original, 0, 5);
-        apart.remove(1);
+        let _ = apart.remove(1);
         assert_eq!(pass(apart, digest(original), 0).await.1, lost);
         assert_eq!(pass(Vec::new(), digest(original), 0).await, (Vec::new(), lost));
     }
