@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
 use concord::app::hub::{self, HubArgs};
+use concord::app::node::{self, NodeArgs};
 use concord::ports::clock::Clock;
 use concord::sys::clock::SystemClock;
 use tracing_subscriber::EnvFilter;
@@ -23,6 +24,7 @@ struct Line {
 enum Command {
     Ca(CaArgs),
     Hub(HubArgs),
+    Node(NodeArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
     match &line.command {
         Command::Ca(args) => Ok(ca::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
+        Command::Node(args) => Ok(node::run(args, clock)?),
     }
 }
 

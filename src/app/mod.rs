@@ -4,5 +4,6 @@ pub mod ca;
 mod ca_folder;
 pub mod credentials;
 pub mod hub;
+pub mod node;
 pub mod process;
 pub mod settings;

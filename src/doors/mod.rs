@@ -5,4 +5,5 @@ pub mod dicom;
 pub mod fault;
 pub mod grpc;
 pub mod mllp;
+pub mod node_intake;
 pub mod tls;

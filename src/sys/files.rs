@@ -1,8 +1,8 @@
 //! Files that are either the old or the new version after a crash, and secrets nobody else can read.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -53,6 +53,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// [`FileError::Io`]; the old file is still whole, repair the disk and write again.
 pub fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, bytes, 0o600)
+}
+
+/// Makes a folder and those above it, readable by the owner alone; one that is there already stays as it is.
+///
+/// # Errors
+/// [`FileError::Io`]; correct the configured path or its rights.
+pub fn make_folder(path: &Path) -> Result<(), FileError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make", path))
 }
 
 /// Reads a whole file of at most 16 MiB.

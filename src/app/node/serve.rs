@@ -1,0 +1,298 @@
+//! A node from its configuration to its last answered request: parts opened, joined, watched, served and stopped.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::health_reporter;
+
+use crate::app::credentials::{self, CredentialsError};
+use crate::app::node::config::NodeConfig;
+use crate::app::node::parts::{self, PartsError};
+use crate::app::node::services::routes;
+use crate::app::node::terms::TermsKeeper;
+use crate::domain::organisation::Role;
+use crate::doors::auth::{AccessTable, AuthLayer};
+use crate::doors::dicom::{self, Settings as DicomSettings};
+use crate::doors::grpc::node_access::{NODE, Own};
+use crate::doors::mllp::{self, Door, MllpSettings};
+use crate::doors::node_intake::{InstanceDesk, MessageDesk};
+use crate::doors::tls::{AcceptSettings, PeerStream, accept};
+use crate::peer::channel::{HubAddressError, HubChannel};
+use crate::peer::hub::HubClient;
+use crate::pki::reload::{Reloading, reloading};
+use crate::pki::tls::ServerTls;
+use crate::ports::clock::Clock;
+use crate::service::node::Node;
+use crate::service::node::error::NodeError;
+use crate::service::node::forward::Forwarder;
+use crate::service::node::tunnel;
+use crate::sys::files::{self, FileError};
+use crate::sys::random;
+
+/// Listeners of a node, bound by whoever starts it.
+#[derive(Debug)]
+pub struct NodeListeners {
+    /// For the hospital's own systems and people.
+    pub grpc: TcpListener,
+    /// One for each `[[mllp]]`, in order.
+    pub mllp: Vec<TcpListener>,
+    /// For images.
+    pub dicom: Option<TcpListener>,
+}
+
+/// Where a node listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeAddresses {
+    /// For the hospital's own systems and people.
+    pub grpc: SocketAddr,
+    /// For HL7 messages, in the order of the configuration.
+    pub mllp: Vec<SocketAddr>,
+    /// For images.
+    pub dicom: Option<SocketAddr>,
+}
+
+/// A node could not start, or had to stop; the text says what to correct.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeRunError {
+    /// An address cannot be listened on.
+    #[error("listen on {address}: {source}; is another process there?")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The TLS files.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The hub's address.
+    #[error("hub.instances: {0}")]
+    Hub(#[from] HubAddressError),
+    /// The hospital's table.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The signing key or the data folder.
+    #[error(transparent)]
+    Parts(#[from] PartsError),
+    /// The journal or its projections.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The server failed.
+    #[error("serve: {0}")]
+    Serve(#[from] tonic::transport::Error),
+    /// The process is stopping.
+    #[error("the node was stopped before it had started")]
+    Stopping,
+}
+
+impl NodeListeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// [`NodeRunError::Listen`] naming the address.
+    pub async fn bind(config: &NodeConfig) -> Result<Self, NodeRunError> {
+        let mut mllp = Vec::with_capacity(config.mllp.len());
+        for part in &config.mllp {
+            mllp.push(listen(part.listen).await?);
+        }
+        let dicom = match &config.dicom {
+            Some(part) => Some(listen(part.listen).await?),
+            None => None,
+        };
+        Ok(Self { grpc: listen(config.listen).await?, mllp, dicom })
+    }
+
+    /// Tells where the listeners are, with the ports that the operating system chose.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub fn addresses(&self) -> io::Result<NodeAddresses> {
+        Ok(NodeAddresses {
+            grpc: self.grpc.local_addr()?,
+            mllp: self.mllp.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?,
+            dicom: self.dicom.as_ref().map(TcpListener::local_addr).transpose()?,
+        })
+    }
+}
+
+/// Serves a hospital on the listeners until `stop`, and returns once everything is written and closed.
+///
+/// # Errors
+/// [`NodeRunError`]; nothing was acknowledged when it comes from the start.
+pub async fn run(
+    config: &NodeConfig,
+    clock: Arc<dyn Clock>,
+    listeners: NodeListeners,
+    stop: CancellationToken,
+) -> Result<(), NodeRunError> {
+    let behind = Behind { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let outcome = serve(config, clock, listeners, &behind, &stop).await;
+    behind.stop.cancel();
+    behind.tasks.close();
+    behind.tasks.wait().await;
+    outcome
+}
+
+/// What runs behind the doors: stopped after them.
+struct Behind {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+async fn serve(
+    config: &NodeConfig,
+    clock: Arc<dyn Clock>,
+    listeners: NodeListeners,
+    behind: &Behind,
+    stop: &CancellationToken,
+) -> Result<(), NodeRunError> {
+    let (tls, watcher) = credentials::server(config.tls_files(), config.timing.watch_interval())?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    let signing = parts::signing(config)?;
+    let hub = hub(config, signing.certificate.clone(), behind)?;
+    let node = open(config, &clock, &hub, signing, behind).await?;
+    let forwarder = Forwarder::new(node.clone(), hub.clone(), config.timing.forward());
+    for instance in hub.instances() {
+        let source = Arc::new(node.clone());
+        behind.tasks.spawn(tunnel::keep(instance, source, || u16::from_be_bytes(random::bytes()), behind.stop.clone()));
+    }
+
+    let doors = TaskTracker::new();
+    for (part, listener) in config.mllp.iter().zip(listeners.mllp) {
+        let settings = MllpSettings { source: config.source_settings(part), ..MllpSettings::default() };
+        let desk = MessageDesk { node: node.clone(), source: part.source.clone(), clock: Arc::clone(&clock) };
+        let door = Arc::new(Door::new(settings, Arc::new(desk), Arc::clone(&clock)));
+        doors.spawn(mllp::serve(listener, door, mllp::plain, stop.clone()));
+    }
+    if let (Some(settings), Some(listener)) = (dicom_settings(config), listeners.dicom) {
+        files::make_folder(&settings.spool_folder)?;
+        let (sink, stop) = (Arc::new(InstanceDesk { node: node.clone(), clock: Arc::clone(&clock) }), stop.clone());
+        doors.spawn(async move {
+            if let Err(error) = dicom::serve(listener, settings, sink, stop).await {
+                tracing::error!(%error, "the door for images is closed");
+            }
+        });
+    }
+    let (health, health_service) = health_reporter();
+    health.set_service_status("", ServingStatus::Serving).await;
+    let accepting = AcceptSettings { organisation_connections_max: LAN_CONNECTIONS_MAX, ..AcceptSettings::new(config.region) };
+    let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accepting);
+    doors.spawn(acceptor.run(stop.clone()));
+    doors.close();
+    tracing::info!(organisation = %config.organisation, "node serving");
+    let routes = routes(Own(config.organisation), &node, &forwarder, &clock, health_service);
+    let served = answer(config, tls, routes, incoming, stop).await;
+    // A server that fails by itself closes the other doors too.
+    stop.cancel();
+    doors.wait().await;
+    forwarder.close().await;
+    served
+}
+
+/// Answers gRPC until `stop`, and then what is under way for a while.
+async fn answer(
+    config: &NodeConfig,
+    tls: Reloading<ServerTls>,
+    routes: tonic::service::Routes,
+    incoming: ReceiverStream<io::Result<PeerStream>>,
+    stop: &CancellationToken,
+) -> Result<(), NodeRunError> {
+    let mut server = Server::builder()
+        .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(AuthLayer::new(AccessTable::new(NODE), tls));
+    let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
+    let overdue = async {
+        stop.cancelled().await;
+        tokio::time::sleep(config.timing.stop_grace()).await;
+    };
+    tokio::select! {
+        served = serving => Ok(served?),
+        () = overdue => {
+            tracing::info!("requests that did not end in time are broken off");
+            Ok(())
+        }
+    }
+}
+
+/// Opens the node, and begins its work once it knows a catalogue; until then what arrives is kept and waits.
+async fn open(
+    config: &NodeConfig,
+    clock: &Arc<dyn Clock>,
+    hub: &HubClient,
+    signing: parts::Signing,
+    behind: &Behind,
+) -> Result<Node<HubClient>, NodeRunError> {
+    let mapping = match config.mapping.clone() {
+        None => None,
+        Some(path) => {
+            let (paths, load) = (vec![path.clone()], move || files::read(&path));
+            let (mapping, watcher) = reloading(paths, config.timing.watch_interval(), load)?;
+            behind.tasks.spawn(watcher.run(behind.stop.clone()));
+            Some(mapping)
+        }
+    };
+    files::make_folder(&config.data)?;
+    let kept = config.data.join("catalogue");
+    let (keeper, terms) = TermsKeeper::open(hub.clone(), kept, mapping, config.timing.catalogue_interval());
+    behind.tasks.spawn(keeper.run(behind.stop.clone()));
+    let (link, known, settings) = (Arc::new(hub.clone()), terms.clone(), config.clone());
+    let clock = Arc::clone(clock);
+    let opening = tokio::task::spawn_blocking(move || {
+        Ok::<_, NodeRunError>(Node::open(parts::open(&settings, signing, known, clock)?, link)?)
+    });
+    let node = opening.await.map_err(|_| NodeRunError::Stopping)??;
+    let (working, reporting, told, stop) = (node.clone(), node.clone(), hub.clone(), behind.stop.clone());
+    let mut terms = terms;
+    behind.tasks.spawn(async move {
+        let known = async { terms.wait_for(|terms| !terms.catalogue.items.is_empty()).await.is_ok() };
+        if stop.run_until_cancelled(known).await == Some(true) {
+            working.run(stop).await;
+        }
+    });
+    let stop = behind.stop.clone();
+    behind.tasks.spawn(async move { reporting.report_misses(&told, stop).await });
+    Ok(node)
+}
+
+fn hub(config: &NodeConfig, certificate: bytes::Bytes, behind: &Behind) -> Result<HubClient, NodeRunError> {
+    let interval = config.timing.watch_interval();
+    let (tls, watcher) = credentials::client(config.tls_files(), config.region, Role::Operator, interval)?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    let channel = |address| HubChannel::new(&address, tls.subscribe());
+    let instances = config.hub_addresses().into_iter().map(channel).collect::<Result<_, _>>()?;
+    Ok(HubClient::new(instances, certificate))
+}
+
+fn dicom_settings(config: &NodeConfig) -> Option<DicomSettings> {
+    let part = config.dicom.as_ref()?;
+    Some(DicomSettings {
+        ae_title: part.ae_title.clone(),
+        calling_ae_titles: part.calling_ae_titles.clone(),
+        associations_max: part.associations_max,
+        pdu_bytes_max: PDU_BYTES_MAX,
+        idle_max: DICOM_IDLE_MAX,
+        spool_folder: config.data.join("spool"),
+    })
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, NodeRunError> {
+    TcpListener::bind(address).await.map_err(|source| NodeRunError::Listen { address, source })
+}
+
+/// All callers are of one organisation: workstations behind one EMR server, or each by itself.
+const LAN_CONNECTIONS_MAX: usize = 2_048;
+const CONNECTION_REQUESTS_MAX: u32 = 256;
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+const PDU_BYTES_MAX: u32 = 256 << 10;
+const DICOM_IDLE_MAX: Duration = Duration::from_secs(60);
