@@ -183,7 +183,8 @@ async fn serve(
     }
     let (health, health_service) = health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
-    let accepting = AcceptSettings { organisation_connections_max: LAN_CONNECTIONS_MAX, ..AcceptSettings::new(config.region) };
+    let accepting =
+        AcceptSettings { organisation_connections_max: LAN_CONNECTIONS_MAX, ..AcceptSettings::new(config.region) };
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accepting);
     doors.spawn(acceptor.run(stop.clone()));
     doors.close();
