@@ -6,7 +6,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::merkle::note::{KeyName, VerifierKey};
-use crate::service::hub::projector::CheckpointSigner;
+use crate::service::hub::log_keeper::CheckpointSigner;
 use crate::sys::files::{self, FileError};
 use crate::sys::random;
 

@@ -28,6 +28,7 @@ use crate::ports::clock::Clock;
 use crate::service::hub::error::HubError;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
+use crate::service::hub::log_keeper::LogKeeper;
 use crate::service::hub::projector::Projector;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
@@ -131,15 +132,15 @@ async fn open(
     let (tiles, end) = (storage.tiles.reader(), Sequence(storage.journal.reader().next_sequence()));
     let projector = Projector::new(
         storage.journal.reader(),
-        storage.tiles,
         Arc::clone(&storage.index),
         Arc::clone(&storage.state),
         Arc::clone(&registry),
-        secrets.signer(&config.log_name),
     );
     let projector = projector.map_err(HubRunError::Projector)?;
-    let ledger = Ledger::new(storage.journal, projector.reached());
-    behind.tasks.spawn(follow(projector, health, behind.stop.clone()));
+    let keeper = LogKeeper::new(storage.journal.reader(), storage.tiles, secrets.signer(&config.log_name));
+    let ledger = Ledger::new(storage.journal, projector.reached(), keeper.published());
+    behind.tasks.spawn(follow(projector.run(behind.stop.clone()), health.clone(), behind.stop.clone()));
+    behind.tasks.spawn(follow(keeper.run(behind.stop.clone()), health, behind.stop.clone()));
     ledger.wait_for(end).await.map_err(HubRunError::Projector)?;
     watch_region(config, clock, &registry, &ledger, behind)?;
     Ok(Arc::new(Hub::new(HubParts {
@@ -155,9 +156,9 @@ async fn open(
     })))
 }
 
-/// Runs the projector; when it ends before it is told to, the hub cannot answer any more and says so.
-async fn follow(projector: Projector, health: HealthReporter, stop: CancellationToken) {
-    projector.run(stop.clone()).await;
+/// Runs a follower of the journal; when it ends before it is told to, the hub cannot answer any more and says so.
+async fn follow(follower: impl Future<Output = ()>, health: HealthReporter, stop: CancellationToken) {
+    follower.await;
     if !stop.is_cancelled() {
         tracing::error!("the journal or its projections have failed; restart the hub");
         health.set_service_status("", ServingStatus::NotServing).await;

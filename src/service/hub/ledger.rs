@@ -13,12 +13,13 @@ use crate::wire::record::Record;
 pub struct Ledger {
     journal: Journal,
     projected: watch::Receiver<Sequence>,
+    published: watch::Receiver<Sequence>,
 }
 
 impl Ledger {
-    /// Joins a journal with the projector's word of how far it has come.
-    pub fn new(journal: Journal, projected: watch::Receiver<Sequence>) -> Self {
-        Self { journal, projected }
+    /// Joins a journal with the word of projector and log keeper of how far they have come.
+    pub fn new(journal: Journal, projected: watch::Receiver<Sequence>, published: watch::Receiver<Sequence>) -> Self {
+        Self { journal, projected, published }
     }
 
     /// Writes records next to each other; returns once they are durable and projected.
@@ -64,6 +65,15 @@ impl Ledger {
     /// Gives the number of records that every projection has.
     pub fn projected(&self) -> Sequence {
         *self.projected.borrow()
+    }
+
+    /// Waits until a published checkpoint covers the records below `next`.
+    ///
+    /// # Errors
+    /// [`HubError::Behind`] when the public log has stopped.
+    pub async fn wait_for_checkpoint(&self, next: Sequence) -> Result<(), HubError> {
+        let mut published = self.published.clone();
+        published.wait_for(|reached| *reached >= next).await.map(drop).map_err(|_| HubError::Behind)
     }
 
     /// Waits until every projection has the records below `next`.

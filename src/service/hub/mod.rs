@@ -1,7 +1,7 @@
 //! The hub: takes signed batches, judges, prompts, and brings originals.
 //!
-//! Whatever it does is first a record of its journal; see [`ledger`] for the way in and [`projector`] for the way to
-//! the tables, the index and the log.
+//! Whatever it does is first a record of its journal; see [`ledger`] for the way in, [`projector`] for the way to the
+//! tables and the index, and [`log_keeper`] for the public log.
 
 pub mod answer;
 pub mod candidates;
@@ -13,6 +13,7 @@ pub mod grant;
 mod identity;
 pub mod ledger;
 pub mod line;
+pub mod log_keeper;
 pub mod oversight;
 pub mod projector;
 pub mod pseudonym;
@@ -42,7 +43,7 @@ use crate::service::hub::turn::Turns;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
 
-/// What a hub is made of. The projector that follows the journal runs beside it.
+/// What a hub is made of. The projector and the log keeper that follow the journal run beside it.
 pub struct HubParts {
     /// The way into the journal.
     pub ledger: Ledger,

@@ -1,5 +1,5 @@
-//! Follows the journal: log, index, tables and registry are brought up to the last durable record, in order. The same
-//! code rebuilds them from nothing.
+//! Follows the journal: index, tables and registry are brought up to the last durable record, in order. The same code
+//! rebuilds them from nothing. The public log has a keeper of its own.
 
 use std::sync::Arc;
 
@@ -9,39 +9,24 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::fault::Faulty;
 use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
-use crate::merkle::checkpoint::Checkpoint;
-use crate::merkle::note::{Note, VerifierKey};
 use crate::pki::signing::VerifyingKeyRecord;
 use crate::ports::index::EntryIndex;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::{self, Placed};
 use crate::service::hub::registry::{Registry, Version};
 use crate::store::hub::HubState;
-use crate::store::journal::JournalReader;
-use crate::store::tiles::TileStore;
+use crate::store::journal::{JournalReader, Scan};
 use crate::wire::field::moment;
 use crate::wire::record::Record;
 use crate::wire::statement::Statement;
 
-/// Signs the log's checkpoints.
-pub struct CheckpointSigner {
-    /// The log's public key, whose name is its origin.
-    pub key: VerifierKey,
-    /// Signs the bytes of a note.
-    pub sign: Sign,
-}
-
-/// Signs bytes with the log's key, which stays where it is.
-pub type Sign = Box<dyn Fn(&[u8]) -> [u8; 64] + Send + Sync>;
-
 /// Brings the projections up to the journal.
 pub struct Projector {
     journal: JournalReader,
-    tiles: TileStore,
+    scan: Scan,
     index: Arc<dyn EntryIndex>,
     state: Arc<HubState>,
     registry: Arc<Registry>,
-    signer: CheckpointSigner,
     next: Sequence,
     reached: watch::Sender<Sequence>,
     unflushed: u64,
@@ -55,15 +40,14 @@ impl Projector {
     /// [`HubError`] when a projection is damaged: delete it, it is built anew.
     pub fn new(
         journal: JournalReader,
-        tiles: TileStore,
         index: Arc<dyn EntryIndex>,
         state: Arc<HubState>,
         registry: Arc<Registry>,
-        signer: CheckpointSigner,
     ) -> Result<Self, HubError> {
-        let next = Sequence(tiles.size()).min(index.applied()?).min(state.applied()?);
+        let next = index.applied()?.min(state.applied()?);
         let (reached, _) = watch::channel(next);
-        let projector = Self { journal, tiles, index, state, registry, signer, next, reached, unflushed: 0 };
+        let scan = journal.scan(next.0);
+        let projector = Self { journal, scan, index, state, registry, next, reached, unflushed: 0 };
         projector.fill_registry()?;
         Ok(projector)
     }
@@ -104,12 +88,11 @@ impl Projector {
     /// # Errors
     /// [`HubError`]; what was applied before stays.
     pub fn catch_up(&mut self) -> Result<(), HubError> {
-        let mut scan = self.journal.scan(self.next.0);
         loop {
             let mut group = Vec::new();
             let mut bytes = 0;
             while group.len() < GROUP_RECORDS_MAX && bytes < GROUP_BYTES_MAX {
-                let Some(record) = scan.next().transpose()? else { break };
+                let Some(record) = self.scan.next().transpose()? else { break };
                 bytes += record.payload.len();
                 group.push(record);
             }
@@ -121,7 +104,6 @@ impl Projector {
     }
 
     fn apply(&mut self, group: Vec<crate::store::journal::Record>) -> Result<(), HubError> {
-        let leaves: Vec<(u64, [u8; 32])> = group.iter().map(|record| (record.sequence(), record.digest())).collect();
         let placed = group.into_iter().map(|record| {
             let place = record.position.into();
             Ok(Placed { place, record: Record::decode(record.kind, record.payload)? })
@@ -131,12 +113,7 @@ impl Projector {
 
         self.apply_to_index(&placed, next)?;
         self.apply_to_state(&placed, next)?;
-        let known = self.tiles.size();
-        let fresh: Vec<_> =
-            leaves.into_iter().filter(|(sequence, _)| *sequence >= known).map(|(_, leaf)| leaf).collect();
-        self.tiles.append(&fresh)?;
         self.apply_to_registry(&placed)?;
-        self.publish()?;
         self.unflushed += next.0 - self.next.0;
         self.next = next;
         if self.unflushed >= FLUSH_RECORDS {
@@ -245,16 +222,6 @@ impl Projector {
         }
         self.registry.add_statements(statements);
         Ok(())
-    }
-
-    /// Writes the tiles and signs the head of the tree.
-    fn publish(&mut self) -> Result<(), HubError> {
-        self.tiles.save()?;
-        let text = Checkpoint::new(self.signer.key.name(), self.tiles.head()).to_string();
-        match Note::sign(text, &self.signer.key, |bytes| (self.signer.sign)(bytes)) {
-            Ok(note) => Ok(self.tiles.publish_checkpoint(&note.to_string())?),
-            Err(error) => unreachable!("a checkpoint is a well-formed note: {error}"),
-        }
     }
 
     fn flush(&mut self) -> Result<(), HubError> {

@@ -39,7 +39,7 @@ impl Hub {
         let number = BatchNumber(batch.header.sequence);
         if let Some(taken) = self.parts.state.read()?.batch(caller.organisation, number)? {
             return if taken.header == batch.header_digest() {
-                self.receipt(&batch, taken.place)
+                self.receipt(&batch, taken.place).await
             } else {
                 Err(HubError::Fork(number.0))
             };
@@ -60,7 +60,7 @@ impl Hub {
         records.push(Record::Batch(pb::BatchRecord { batch: bytes, received_at: Some(now.into()), rejections }));
         let places = self.parts.ledger.record(&records).await?;
         let place = places.last().copied().ok_or(HubError::Behind)?;
-        self.receipt(&batch, place)
+        self.receipt(&batch, place).await
     }
 
     /// Tells where a publisher's chain stands.
@@ -126,7 +126,8 @@ impl Hub {
         Ok(())
     }
 
-    fn receipt(&self, batch: &Batch, place: LogPlace) -> Result<pb::Receipt, HubError> {
+    async fn receipt(&self, batch: &Batch, place: LogPlace) -> Result<pb::Receipt, HubError> {
+        self.parts.ledger.wait_for_checkpoint(place.sequence.next()).await?;
         let (Record::Batch(record), entry) = self.parts.ledger.read_entry(place)? else { return Err(HubError::Behind) };
         let checkpoint = self.parts.tiles.checkpoint()?.ok_or(HubError::Behind)?;
         let keys = std::slice::from_ref(&self.parts.log_key);

@@ -19,7 +19,8 @@ use crate::pki::signing::SigningKey;
 use crate::pki::trust::Trust;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
-use crate::service::hub::projector::{CheckpointSigner, Projector};
+use crate::service::hub::log_keeper::{CheckpointSigner, LogKeeper};
+use crate::service::hub::projector::Projector;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::{ORGANISATIONS, Registry};
 use crate::service::hub::{Hub, HubParts};
@@ -84,10 +85,10 @@ impl World {
         let log_key = VerifierKey::new("log.example.cn/520000".parse().unwrap(), secret.verifying_key());
         let signer =
             CheckpointSigner { key: log_key.clone(), sign: Box::new(move |bytes| secret.sign(bytes).to_bytes()) };
-        let projector =
-            Projector::new(journal.reader(), tiles, index.clone(), state.clone(), registry.clone(), signer).unwrap();
+        let projector = Projector::new(journal.reader(), index.clone(), state.clone(), registry.clone()).unwrap();
+        let keeper = LogKeeper::new(journal.reader(), tiles, signer);
         let hub = Hub::new(HubParts {
-            ledger: Ledger::new(journal.clone(), projector.reached()),
+            ledger: Ledger::new(journal.clone(), projector.reached(), keeper.published()),
             registry,
             index,
             state,
@@ -99,6 +100,7 @@ impl World {
         });
         let stop = CancellationToken::new();
         tokio::spawn(projector.run(stop.clone()));
+        tokio::spawn(keeper.run(stop.clone()));
         let hub = Arc::new(hub);
         let world = Self { hub, clock, folder, journal, log_key, authority, trust, _stop: stop.drop_guard() };
         world.record(policy(now)).await;
@@ -107,7 +109,9 @@ impl World {
 
     /// Writes a record past the services.
     pub async fn record(&self, record: Record) -> crate::domain::log::LogPlace {
-        self.hub.parts.ledger.record(&[record]).await.unwrap()[0]
+        let place = self.hub.parts.ledger.record(&[record]).await.unwrap()[0];
+        self.hub.parts.ledger.wait_for_checkpoint(place.sequence.next()).await.unwrap();
+        place
     }
 
     /// Issues a signing key.
