@@ -38,6 +38,10 @@ pub const RECORD_BYTES_MAX: usize = 32 << 20;
 pub const MESSAGE_BYTES_MAX: usize = 24 << 20;
 /// Size of one chunk of an original in a stream, in bytes.
 pub const CHUNK_BYTES: usize = 256 << 10;
+/// Most tunnels that one hospital keeps open at one hub.
+pub const TUNNELS_PER_HOSPITAL_MAX: usize = 8;
+/// Most originals that one organisation fetches at once.
+pub const FETCHES_PER_ORGANISATION_MAX: usize = 32;
 /// Most lines of one order check.
 pub const ORDER_LINES_MAX: usize = 64;
 /// Most catalogue items one line may name, panels expanded.

@@ -12,5 +12,6 @@ pub mod orders;
 pub mod oversight;
 pub mod publication;
 pub mod qualifications;
+pub mod retrieval;
 pub mod status;
 pub mod transparency;

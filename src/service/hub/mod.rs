@@ -20,11 +20,13 @@ pub mod pseudonym;
 mod publication;
 pub mod qualifications;
 pub mod registry;
+pub mod retrieval;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod transparency;
+mod tunnel;
 mod turn;
 mod viewing;
 
@@ -39,6 +41,7 @@ use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
+use crate::service::hub::retrieval::Retrieval;
 use crate::service::hub::turn::Turns;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
@@ -74,12 +77,20 @@ pub struct Hub {
     requests: Turns<(OrganisationCode, String)>,
     /// New persons are learned one after the other.
     persons: tokio::sync::Mutex<()>,
+    /// Tunnels, and fetches under way.
+    retrieval: Retrieval,
 }
 
 impl Hub {
     /// Opens the service over its parts.
     pub fn new(parts: HubParts) -> Self {
-        Self { parts, publishers: Turns::default(), requests: Turns::default(), persons: tokio::sync::Mutex::default() }
+        Self {
+            parts,
+            publishers: Turns::default(),
+            requests: Turns::default(),
+            persons: tokio::sync::Mutex::default(),
+            retrieval: Retrieval::default(),
+        }
     }
 
     /// Gives the time at the hub.
