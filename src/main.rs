@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
+use concord::app::eqa::{self, EqaArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::ports::clock::Clock;
@@ -23,6 +24,7 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     Ca(CaArgs),
+    Eqa(EqaArgs),
     Hub(HubArgs),
     Node(NodeArgs),
 }
@@ -46,6 +48,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
     let out = &mut io::stdout();
     match &line.command {
         Command::Ca(args) => Ok(ca::run(args, &*clock, out)?),
+        Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Node(args) => Ok(node::run(args, clock)?),
     }

@@ -2,7 +2,9 @@
 
 pub mod ca;
 mod ca_folder;
+pub mod client;
 pub mod credentials;
+pub mod eqa;
 pub mod hub;
 pub mod node;
 pub mod process;

@@ -111,6 +111,15 @@ pub fn serial_in_pem(pem: &[u8]) -> Result<CertificateSerial, IdentityError> {
     serial(&block.parse_x509().map_err(|_| IdentityError::Certificate)?)
 }
 
+/// Reads the identity in the first certificate of a PEM file.
+///
+/// # Errors
+/// [`IdentityError`] when it names nobody of the exchange; give another file.
+pub fn identity_in_pem(pem: &[u8]) -> Result<Identity, IdentityError> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem).map_err(|_| IdentityError::Certificate)?;
+    identity(&block.parse_x509().map_err(|_| IdentityError::Certificate)?)
+}
+
 impl FromStr for Identity {
     type Err = IdentityError;
 

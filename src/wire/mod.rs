@@ -4,6 +4,7 @@ pub mod batch;
 pub mod day;
 pub mod dicom;
 pub mod entry;
+pub mod eqa;
 pub mod field;
 pub mod finding;
 pub mod hl7;
