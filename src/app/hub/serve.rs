@@ -106,6 +106,7 @@ async fn serve(
     let serving = server.add_routes(routes(&hub, health_service));
     let overdue = async {
         stop.cancelled().await;
+        hub.close_tunnels();
         tokio::time::sleep(config.limits.stop_grace()).await;
     };
     tokio::select! {
