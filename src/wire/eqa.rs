@@ -200,9 +200,13 @@ impl Cells<'_> {
     /// Reads how a round went: from the samples where they are given, else from the score.
     fn outcome(&mut self) -> Option<(pb::EqaStatus, String)> {
         let samples = self.take("samples", samples)?;
-        let written = self.take("score_percent", |field, text| {
-            if text.is_empty() { Ok(None) } else { percent(field, text).map(Some) }
-        })?;
+        let written =
+            self.take(
+                "score_percent",
+                |field, text| {
+                    if text.is_empty() { Ok(None) } else { percent(field, text).map(Some) }
+                },
+            )?;
         let score = samples.or(written);
         let status = self.take("status", |field, text| status(field, text, score.is_some()))?;
         if status != pb::EqaStatus::Scored {

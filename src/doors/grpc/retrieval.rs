@@ -30,10 +30,7 @@ impl Retrieval for RetrievalDoor {
         Ok(Response::new(Box::pin(ReceiverStream::new(chunks).map(|chunk| chunk.map_err(refuse)))))
     }
 
-    async fn tunnel(
-        &self,
-        request: Request<Streaming<pb::TunnelUp>>,
-    ) -> Result<Response<Self::TunnelStream>, Status> {
+    async fn tunnel(&self, request: Request<Streaming<pb::TunnelUp>>) -> Result<Response<Self::TunnelStream>, Status> {
         let caller = permit(&request)?.caller;
         let (end, frames) = self.0.open_tunnel(&caller).map_err(refuse)?;
         let (over, ended) = oneshot::channel();

@@ -94,9 +94,8 @@ impl Hub {
 impl Retrieval {
     fn place_for(&self, organisation: OrganisationCode) -> Result<OwnedSemaphorePermit, HubError> {
         let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = fetches
-            .entry(organisation)
-            .or_insert_with(|| Arc::new(Semaphore::new(FETCHES_PER_ORGANISATION_MAX)));
+        let places =
+            fetches.entry(organisation).or_insert_with(|| Arc::new(Semaphore::new(FETCHES_PER_ORGANISATION_MAX)));
         Arc::clone(places).try_acquire_owned().map_err(|_| HubError::Limited)
     }
 }

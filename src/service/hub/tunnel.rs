@@ -15,10 +15,10 @@ use crate::domain::limits::{CHUNK_BYTES, TUNNELS_PER_HOSPITAL_MAX};
 use crate::domain::organisation::OrganisationCode;
 use crate::service::hub::error::HubError;
 use crate::wire::field::{FieldError, Problem};
+use crate::wire::pb;
 use crate::wire::pb::tunnel_down::Frame as Down;
 use crate::wire::pb::tunnel_failure::Cause;
 use crate::wire::pb::tunnel_up::Frame as Up;
-use crate::wire::pb;
 
 /// The tunnels that are open now; a cheap handle.
 #[derive(Clone, Default)]

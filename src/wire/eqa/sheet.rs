@@ -67,9 +67,9 @@ fn text(bytes: &[u8]) -> Result<Lines, TableError> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         // What a Chinese Excel writes when it is asked for CSV.
-        Err(_) => encoding_rs::GB18030
-            .decode_without_bom_handling_and_without_replacement(bytes)
-            .ok_or(TableError::Form)?,
+        Err(_) => {
+            encoding_rs::GB18030.decode_without_bom_handling_and_without_replacement(bytes).ok_or(TableError::Form)?
+        }
     };
     let first = text.lines().next().unwrap_or_default();
     let delimiter = if first.contains('\t') && !first.contains(',') { b'\t' } else { b',' };
