@@ -47,7 +47,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     replace(path, bytes, 0o644)
 }
 
-/// Replaces `path` as [`write`] does, readable by the owner alone from the first byte on.
+/// Replaces `path` as [`write()`] does, readable by the owner alone from the first byte on.
 ///
 /// # Errors
 /// [`FileError::Io`]; the old file is still whole, repair the disk and write again.

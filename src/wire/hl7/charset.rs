@@ -70,7 +70,7 @@ impl Charset {
 /// Decodes a whole message.
 ///
 /// `forced` is used whatever MSH-18 says; otherwise MSH-18 is tried, then strict UTF-8, then `usual`. Where a legacy
-/// set and UTF-8 would both decode, [`is_surely_utf8`] decides, since senders declare one and send the other.
+/// set and UTF-8 would both decode, a closer look decides, since senders declare one and send the other.
 ///
 /// # Errors
 /// [`Problem::Undecodable`] at MSH-18, naming the character set; answer AE.
