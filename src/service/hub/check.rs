@@ -41,29 +41,31 @@ impl Hub {
         let language = asked.language;
         let _turn = self.requests.wait((organisation, asked.key.clone())).await;
         let hub = Arc::clone(self);
-        let (record, kept) = tokio::task::spawn_blocking(move || hub.judge_or_recall(organisation, &asked, sent))
-            .await
-            .map_err(|_| HubError::Behind)??;
-        let record = Record::Check(record);
-        if !kept {
-            let Record::Check(check) = &record else { return Err(HubError::Behind) };
-            if check.prompts.is_empty() {
-                self.parts.ledger.record_soon(&record).await?;
+        let answered = tokio::task::spawn_blocking(move || {
+            let checked = hub.judge_or_recall(organisation, &asked, sent)?;
+            let response = hub.respond(&checked, language)?;
+            Ok::<_, HubError>((checked, response))
+        });
+        let (checked, response) = answered.await.map_err(|_| HubError::Behind)??;
+        if let Checked::Fresh(check, _) = checked {
+            let prompted = !check.prompts.is_empty();
+            let record = Record::Check(check);
+            if prompted {
+                self.parts.ledger.record(&[record]).await?;
             } else {
-                self.parts.ledger.record(std::slice::from_ref(&record)).await?;
+                self.parts.ledger.record_soon(&record).await?;
             }
         }
-        let Record::Check(check) = record else { return Err(HubError::Behind) };
-        self.respond(check, language)
+        Ok(response)
     }
 
-    /// Judges an order, or finds the record of the check that had its key; says whether it was found.
+    /// Judges an order, or finds the record of the check that had its key.
     fn judge_or_recall(
         &self,
         organisation: OrganisationCode,
         asked: &Asked,
         sent: pb::CheckRequest,
-    ) -> Result<(pb::CheckRecord, bool), HubError> {
+    ) -> Result<Checked, HubError> {
         let Subject::Pseudonym(patient) = asked.subject else {
             let problem = Problem::Unwanted("ask Identity.Resolve for the pseudonym");
             return Err(FieldError::new("patient.identifiers", problem).into());
@@ -72,7 +74,7 @@ impl Hub {
         if let Some(place) = kept {
             let Record::Check(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
             return if kept.patient == patient.as_bytes().as_slice() && kept.lines == sent.lines {
-                Ok((kept, true))
+                Ok(Checked::Kept(kept))
             } else {
                 Err(HubError::KeyReused)
             };
@@ -100,7 +102,7 @@ impl Hub {
             prompts,
             existing_reports: reports_of_others(&recent, organisation),
         };
-        Ok((record, false))
+        Ok(Checked::Fresh(record, found))
     }
 
     /// Reads the entries that may answer a line.
@@ -138,21 +140,34 @@ impl Hub {
         Ok(decided)
     }
 
-    /// Writes the answer of a check from its record, reading its results again.
-    fn respond(&self, record: pb::CheckRecord, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
-        let mut lines = record.answers;
+    /// Writes the answer of a check from its record; the results of a kept one are read again.
+    fn respond(&self, checked: &Checked, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
+        let (Checked::Fresh(record, _) | Checked::Kept(record)) = checked;
         let versions = self.parts.registry.versions();
         let version = versions.iter().rfind(|version| version.policy.version == record.policy_version);
-        let version = version.ok_or(HubError::NoPolicy)?;
+        let speaker = Speaker { version: version.ok_or(HubError::NoPolicy)?, language };
         let mut batches = Batches::default();
+        let mut lines = record.answers.clone();
         for prompt in lines.iter_mut().flat_map(|line| &mut line.prompts) {
             let kept = record.prompts.iter().find(|kept| kept.prompt_id == prompt.prompt_id);
             let kept = kept.ok_or(HubError::Behind)?;
-            let found = self.entry(&mut batches, answer::place_of(kept), answer::entry_of(kept))?;
-            Speaker { version, language }.complete(prompt, &found);
+            let (batch, place) = (answer::place_of(kept), answer::entry_of(kept));
+            match checked {
+                Checked::Fresh(_, found) => {
+                    let found = found.iter().find(|found| found.batch == batch && found.place == place);
+                    speaker.complete(prompt, found.ok_or(HubError::Behind)?);
+                }
+                Checked::Kept(_) => speaker.complete(prompt, &self.entry(&mut batches, batch, place)?),
+            }
         }
-        Ok(pb::CheckResponse { lines, policy_version: record.policy_version, degraded: None })
+        Ok(pb::CheckResponse { lines, policy_version: record.policy_version.clone(), degraded: None })
     }
+}
+
+/// A check that was judged now, with the entries it read, or one that was answered before.
+enum Checked {
+    Fresh(pb::CheckRecord, Vec<Found>),
+    Kept(pb::CheckRecord),
 }
 
 /// Everything that one check is judged by.
