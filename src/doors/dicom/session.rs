@@ -8,7 +8,7 @@ use crate::domain::fault::Faulty;
 use crate::domain::limits::DICOM_COMMAND_BYTES_MAX;
 use crate::doors::fault::dimse_status;
 use crate::wire::dicom::command::{self, Command, Operation, Status};
-use crate::wire::dicom::{DicomError, InstanceFacts, Uid, read_instance, syntax};
+use crate::wire::dicom::{DicomError, InstanceFacts, Label, Uid, read_labelled, syntax};
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
 use std::net::SocketAddr;
 use tracing::warn;
@@ -152,7 +152,7 @@ impl<S: InstanceSink> Session<'_, S> {
         let (Some(sop_class), Some(sop_instance)) = (&command.sop_class, &command.sop_instance) else {
             return Status::INVALID_INSTANCE;
         };
-        let (facts, body) = match self.check(transfer_syntax, body).await {
+        let (facts, body) = match self.check(transfer_syntax, command, body).await {
             Ok(checked) => checked,
             Err(error) => {
                 warn!(peer = %self.peer, %error, "refuse DICOM instance");
@@ -172,17 +172,24 @@ impl<S: InstanceSink> Session<'_, S> {
     }
 
     /// Reads the facts on a thread that may block; a large instance waits for its turn.
-    async fn check(&self, syntax: &Uid, body: InstanceBody) -> Result<(InstanceFacts, InstanceBody), CheckError> {
+    async fn check(
+        &self,
+        syntax: &Uid,
+        command: &Command,
+        body: InstanceBody,
+    ) -> Result<(InstanceFacts, InstanceBody), CheckError> {
         let is_large = matches!(body, InstanceBody::File(_)) || syntax::form(syntax.as_str())?.deflated;
         let turn = match is_large {
             true => self.house.large_checks.acquire().await.ok(),
             false => None,
         };
-        let syntax = syntax.clone();
+        let (syntax, sop_class, sop_instance) =
+            (syntax.clone(), command.sop_class.clone(), command.sop_instance.clone());
         let checked = tokio::task::spawn_blocking(move || {
+            let label = Label { sop_class: sop_class.as_ref(), sop_instance: sop_instance.as_ref() };
             let facts = match &body {
-                InstanceBody::Memory(bytes) => read_instance(bytes, syntax.as_str())?,
-                InstanceBody::File(file) => read_instance(&std::fs::read(file.path())?, syntax.as_str())?,
+                InstanceBody::Memory(bytes) => read_labelled(bytes, syntax.as_str(), label)?,
+                InstanceBody::File(file) => read_labelled(&std::fs::read(file.path())?, syntax.as_str(), label)?,
             };
             Ok((facts, body))
         })

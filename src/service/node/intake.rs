@@ -121,11 +121,14 @@ impl<L: HubLink> Node<L> {
                 return Err(IntakeError::OtherInstance);
             }
         };
+        // What belongs to no study or no series is kept all the same, and waits.
+        let study_uid = facts.study.as_ref().filter(|_| facts.series.is_some());
+        let study_uid = study_uid.map(|study| study.as_str().to_owned()).unwrap_or_default();
         self.record(NodeRecord::Instance(pb::InstanceIntake {
             digest: digest.as_bytes().to_vec().into(),
             size_bytes,
             instance_uid: uid.0,
-            study_uid: facts.study.as_str().to_owned(),
+            study_uid,
             received_at: Some(received_at.into()),
         }))
         .await?;

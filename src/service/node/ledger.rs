@@ -96,7 +96,8 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
         NodeRecord::Instance(instance) => {
             let digest = Digest::try_from(instance.digest.as_ref()).map_err(|_| damaged())?;
             let uid = InstanceUid(instance.instance_uid.clone());
-            let kept = KeptInstance { digest, study: StudyUid(instance.study_uid.clone()) };
+            let study = Some(instance.study_uid.clone()).filter(|study| !study.is_empty()).map(StudyUid);
+            let kept = KeptInstance { digest, study };
             let arrival = moment(instance.received_at.as_ref()).ok_or_else(damaged)?;
             state.write(sequence.next(), |change| {
                 change.put_original(digest, OriginalPlace::File)?;

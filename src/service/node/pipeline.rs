@@ -133,6 +133,10 @@ fn read_one(core: &Core, intake: Sequence, record: &NodeRecord, again: bool) -> 
             let sheets = read_message(core, intake, message)?;
             Ok(Some(Read { intake, study: None, again, sheets }))
         }
+        NodeRecord::Instance(instance) if instance.study_uid.is_empty() => {
+            let sheets = vec![Sheet::held(&instance.instance_uid, Held::new(Reason::NoStudy, "StudyInstanceUID"))];
+            Ok(Some(Read { intake, study: None, again, sheets }))
+        }
         NodeRecord::Instance(instance) if again => {
             let uid = StudyUid(instance.study_uid.clone());
             let Some(kept) = core.state.study(&uid)? else { return Ok(None) };
@@ -164,10 +168,7 @@ fn read_message(core: &Core, intake: Sequence, message: &pb::MessageIntake) -> R
         Outcome::Reports(reports) => reports.iter().map(|report| desk.draft(report)).collect(),
         Outcome::Acknowledgement => Vec::new(),
         Outcome::Refused(error) => {
-            let person = Person { identifiers: Vec::new(), sex: None, birth_date: None };
-            let held = vec![Held::new(Reason::Unreadable, error.place.to_string())];
-            let reference = desk.control_id.to_owned();
-            vec![Sheet { reference, person, changes: Vec::new(), held, unmapped: Vec::new(), documents: Vec::new() }]
+            vec![Sheet::held(desk.control_id, Held::new(Reason::Unreadable, error.place.to_string()))]
         }
     };
     for document in sheets.iter().flat_map(|sheet: &Sheet| &sheet.documents) {

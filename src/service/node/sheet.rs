@@ -116,6 +116,27 @@ pub enum Reason {
     Unreadable,
     /// The hub keeps it and does not index it.
     RejectedByHub,
+    /// An instance names no study, or no series.
+    NoStudy,
+}
+
+impl Sheet {
+    /// Makes a sheet of nobody that says nothing yet.
+    pub fn new(reference: &str) -> Self {
+        Self {
+            reference: reference.to_owned(),
+            person: Person { identifiers: Vec::new(), sex: None, birth_date: None },
+            changes: Vec::new(),
+            held: Vec::new(),
+            unmapped: Vec::new(),
+            documents: Vec::new(),
+        }
+    }
+
+    /// Makes a sheet of nobody on which one thing waits.
+    pub fn held(reference: &str, held: Held) -> Self {
+        Self { held: vec![held], ..Self::new(reference) }
+    }
 }
 
 impl Draft {
@@ -164,6 +185,7 @@ impl fmt::Display for Reason {
             Self::InstanceConflict => "INSTANCE_CONFLICT",
             Self::Unreadable => "UNREADABLE",
             Self::RejectedByHub => "REJECTED_BY_HUB",
+            Self::NoStudy => "NO_STUDY",
         })
     }
 }

@@ -20,15 +20,7 @@ use crate::wire::dicom::{InstanceRecord, SeriesFacts, StudyFacts, Uid};
 
 /// Drafts the entry of a study from all instances that have arrived.
 pub(super) fn draft(core: &Core, uid: &StudyUid, kept: &KeptStudy) -> Result<Sheet, NodeError> {
-    let person = Person { identifiers: Vec::new(), sex: None, birth_date: None };
-    let mut sheet = Sheet {
-        reference: uid.0.clone(),
-        person,
-        changes: Vec::new(),
-        held: Vec::new(),
-        unmapped: Vec::new(),
-        documents: Vec::new(),
-    };
+    let mut sheet = Sheet::new(&uid.0);
     let instances = core.state.study_instances(uid)?;
     if instances.len() > ORIGINALS_MAX {
         sheet.held.push(Held::new(Reason::StudyTooLarge, "SOPInstanceUID"));
@@ -75,8 +67,10 @@ impl Gathered {
         if named.identifiers.len() > person.identifiers.len() {
             *person = named;
         }
-        let syntaxes = self.syntaxes.entry(instance.facts.series.clone()).or_default();
-        syntaxes.insert(instance.transfer_syntax.as_str().to_owned());
+        if let Some(series) = instance.facts.series {
+            let syntaxes = self.syntaxes.entry(series).or_default();
+            syntaxes.insert(instance.transfer_syntax.as_str().to_owned());
+        }
         self.originals.push(Original {
             digest,
             size_bytes,

@@ -20,8 +20,8 @@ pub struct StudyUid(pub String);
 pub struct KeptInstance {
     /// SHA-256 of its file.
     pub digest: Digest,
-    /// The study that it belongs to.
-    pub study: StudyUid,
+    /// The study that it belongs to; none where it does not say.
+    pub study: Option<StudyUid>,
 }
 
 /// A study, as far as it arrived; its instances are listed by [`NodeState::study_instances`].
@@ -52,7 +52,8 @@ impl NodeState {
     pub fn instance(&self, instance: &InstanceUid) -> Result<Option<KeptInstance>, ProjectionError> {
         let Some(found) = self.row(&self.trees.instances, instance.0.as_bytes())? else { return Ok(None) };
         let mut found = Unpacker::new(&found);
-        Ok(Some(KeptInstance { digest: Digest::new(found.bytes()?), study: StudyUid(text(found.rest())?) }))
+        let (digest, study) = (Digest::new(found.bytes()?), text(found.rest())?);
+        Ok(Some(KeptInstance { digest, study: Some(study).filter(|study| !study.is_empty()).map(StudyUid) }))
     }
 
     /// Gives a study.
@@ -118,14 +119,17 @@ impl NodeChange<'_> {
         if known.as_ref() == Some(kept) {
             return Ok(());
         }
-        if let Some(former) = known.filter(|known| known.study != kept.study) {
-            self.remove(&self.trees.study_instances, &member_key(&former.study, instance))?;
-            self.note_arrival(&former.study, arrival, intake)?;
+        if let Some(former) = known.and_then(|known| known.study).filter(|former| kept.study.as_ref() != Some(former)) {
+            self.remove(&self.trees.study_instances, &member_key(&former, instance))?;
+            self.note_arrival(&former, arrival, intake)?;
         }
-        self.put(&self.trees.study_instances, &member_key(&kept.study, instance), kept.digest.as_bytes())?;
-        self.note_arrival(&kept.study, arrival, intake)?;
+        if let Some(study) = &kept.study {
+            self.put(&self.trees.study_instances, &member_key(study, instance), kept.digest.as_bytes())?;
+            self.note_arrival(study, arrival, intake)?;
+        }
         // Last, because it is what says that all the rest is done.
-        let value = Packer::default().bytes(kept.digest.as_bytes()).bytes(kept.study.0.as_bytes()).finish();
+        let study = kept.study.as_ref().map(|study| study.0.as_bytes()).unwrap_or_default();
+        let value = Packer::default().bytes(kept.digest.as_bytes()).bytes(study).finish();
         self.put(&self.trees.instances, instance.0.as_bytes(), &value)
     }
 

@@ -32,7 +32,7 @@ fn instance(number: u64) -> InstanceUid {
 }
 
 fn kept(number: u64) -> KeptInstance {
-    KeptInstance { digest: digest(number), study: study() }
+    KeptInstance { digest: digest(number), study: Some(study()) }
 }
 
 /// Record `number` of a journal that is made up: each kind of change, some of which meet earlier ones.

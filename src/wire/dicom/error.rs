@@ -70,7 +70,17 @@ pub enum DicomError {
     /// The deflated data set grows beyond `limits::DICOM_INFLATED_BYTES_MAX`.
     #[error("the data set is too large once inflated")]
     Inflated,
-    /// An element that every instance of this class must carry is missing or empty.
+    /// The pixels are fewer than the picture's own size demands.
+    #[error("element {tag} has {has} bytes, the picture demands {demands}")]
+    Pixels {
+        /// The element.
+        tag: Tag,
+        /// Bytes that size, depth and frames demand.
+        demands: u64,
+        /// Bytes that are there.
+        has: usize,
+    },
+    /// An element that every instance must carry is missing or empty.
     #[error("element {tag} is missing")]
     Missing {
         /// The element.

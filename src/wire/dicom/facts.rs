@@ -18,10 +18,10 @@ pub struct InstanceFacts {
     pub sop_class: Uid,
     /// The instance itself.
     pub sop_instance: Uid,
-    /// The study it belongs to.
-    pub study: Uid,
+    /// The study it belongs to; none where the instance does not say, as some screen captures do not.
+    pub study: Option<Uid>,
     /// The series it belongs to.
-    pub series: Uid,
+    pub series: Option<Uid>,
     /// Whose it is.
     pub patient: PatientFacts,
     /// What was ordered, and when and where it was done.
@@ -142,58 +142,78 @@ pub enum Laterality {
     Unpaired,
 }
 
+/// What names an instance outside its data set: the command that brings it, or the meta group of its file.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Label<'u> {
+    /// The class.
+    pub sop_class: Option<&'u Uid>,
+    /// The instance.
+    pub sop_instance: Option<&'u Uid>,
+}
+
 /// Reads what an instance says, after proving the structure of all of its data set.
 ///
 /// # Errors
-/// [`DicomError`] when the data set is damaged, truncated, or lacks what every instance of its class has; refuse it.
+/// [`DicomError`] when the data set is damaged, truncated, or does not name the instance; refuse it.
 pub fn read_instance(data_set: &[u8], transfer_syntax: &str) -> Result<InstanceFacts, DicomError> {
+    read_labelled(data_set, transfer_syntax, Label::default())
+}
+
+/// Reads what an instance says; where the data set does not name class or instance, its label does.
+///
+/// What is structurally whole is taken, also a picture without pixels: archives keep such objects, and their hospital
+/// misses them here.
+///
+/// # Errors
+/// [`DicomError`] when the data set is empty, damaged or truncated, or nothing names the instance; refuse it.
+pub fn read_labelled(data_set: &[u8], transfer_syntax: &str, label: Label<'_>) -> Result<InstanceFacts, DicomError> {
     let form = form(transfer_syntax)?;
     let plain = inflate(data_set, form)?;
     let walked = walk(&plain, form.encoding)?;
     if let Some(foreign) = walked.elements().iter().find(|element| is_foreign(element.tag)) {
         return Err(DicomError::Group { tag: foreign.tag });
     }
+    if walked.elements().is_empty() {
+        return Err(DicomError::Truncated { offset: 0 });
+    }
     let reader = Reader::open(walked);
-    let (sop_class, sop_instance) =
-        (reader.required_uid(tags::SOP_CLASS_UID)?, reader.required_uid(tags::SOP_INSTANCE_UID)?);
-    let (study, series) =
-        (reader.required_uid(tags::STUDY_INSTANCE_UID)?, reader.required_uid(tags::SERIES_INSTANCE_UID)?);
-    require_substance(&reader, &sop_class)?;
+    let named = |tag, label: Option<&Uid>| reader.uid(tag)?.or(label.cloned()).ok_or(DicomError::Missing { tag });
+    let sop_class = named(tags::SOP_CLASS_UID, label.sop_class)?;
+    let sop_instance = named(tags::SOP_INSTANCE_UID, label.sop_instance)?;
+    let (study, series) = (reader.uid(tags::STUDY_INSTANCE_UID)?, reader.uid(tags::SERIES_INSTANCE_UID)?);
+    require_pixels(&reader)?;
     let (patient, order) = (patient(&reader), order(&reader));
     let (acquisition, picture) = (acquisition(&reader), picture(&reader));
     let charset_guessed = reader.charset_guessed();
     Ok(InstanceFacts { sop_class, sop_instance, study, series, patient, order, acquisition, picture, charset_guessed })
 }
 
-/// Refuses an object cut off between two elements: the structure is whole, and what it is about is gone.
-fn require_substance(reader: &Reader<'_>, sop_class: &Uid) -> Result<(), DicomError> {
-    let has_size = [tags::ROWS, tags::COLUMNS].into_iter().all(|tag| reader.count(tag).is_some_and(|size| size > 0));
-    let wanted: &[Tag] = match sop_class.as_str() {
-        class if class.starts_with(ENCAPSULATED_DOCUMENT) => &[tags::ENCAPSULATED_DOCUMENT],
-        class if class.starts_with(WAVEFORM) => &[tags::WAVEFORM_SEQUENCE],
-        class if has_size || is_picture_class(class) => &PIXELS,
-        _ => return Ok(()),
-    };
-    match wanted {
-        [first, ..] if !wanted.iter().any(|tag| reader.has_any(*tag)) => Err(DicomError::Missing { tag: *first }),
-        _ => Ok(()),
-    }
-}
-
-/// Knows the standard classes whose every instance has pixels.
+/// Refuses native pixels that are fewer than the picture's own size demands: the rest was lost before they came.
+/// Compressed pixels have no size to compare; that their fragments end is proven before.
 ///
-/// Source: DICOM PS3.4, table B.5-1.
-fn is_picture_class(class: &str) -> bool {
-    let Some(kind) = class.strip_prefix(STORAGE) else { return false };
-    let family = kind.split('.').next().unwrap_or_default();
-    match family {
-        "1" | "2" | "3" | "6" | "7" | "12" | "13" | "20" => true,
-        "4" => kind != "4.2",
-        "66" => kind == "66.4",
-        "77" => kind.starts_with("77.1.") && kind != "77.1.5.3",
-        "128" | "130" => kind == family,
-        _ => false,
+/// Source: DICOM PS3.3, C.7.6.3.1; PS3.5, 8.1.1 and 8.2.
+fn require_pixels(reader: &Reader<'_>) -> Result<(), DicomError> {
+    let Some((tag, has)) = PIXELS.into_iter().find_map(|tag| Some((tag, reader.native_bytes(tag)?))) else {
+        return Ok(());
+    };
+    let count = |tag| reader.count(tag).map(u128::from);
+    let sizes = [tags::ROWS, tags::COLUMNS, tags::BITS_ALLOCATED, tags::SAMPLES_PER_PIXEL].map(count);
+    let [Some(rows), Some(columns), Some(bits), Some(samples)] = sizes else { return Ok(()) };
+    let frames = count(tags::NUMBER_OF_FRAMES).unwrap_or(1);
+    let pixels = [columns, frames].into_iter().fold(rows, u128::saturating_mul);
+    // Two neighbours share their colours in 4:2:2, four in 4:2:0; some writers leave all of them in.
+    let halves = match reader.term(tags::PHOTOMETRIC_INTERPRETATION).as_deref() {
+        Some("YBR_FULL_422" | "YBR_PARTIAL_422") if samples == 3 => 4,
+        Some("YBR_PARTIAL_420") if samples == 3 => 3,
+        _ => samples.saturating_mul(2),
+    };
+    let demands = [bits, halves].into_iter().fold(pixels, u128::saturating_mul) / 2;
+    let demands = demands.div_ceil(8);
+    let is_short = usize::try_from(demands).map_or(true, |demands| has < demands);
+    if is_short {
+        return Err(DicomError::Pixels { tag, demands: u64::try_from(demands).unwrap_or(u64::MAX), has });
     }
+    Ok(())
 }
 
 fn patient(reader: &Reader<'_>) -> PatientFacts {
@@ -326,9 +346,4 @@ fn is_foreign(tag: Tag) -> bool {
 
 /// Retired, and written by most devices still.
 const OTHER_PATIENT_IDS: Tag = Tag(0x0010, 0x1000);
-/// What the UIDs of storage classes begin with.
-const STORAGE: &str = "1.2.840.10008.5.1.4.1.1.";
-const ENCAPSULATED_DOCUMENT: &str = "1.2.840.10008.5.1.4.1.1.104.";
-const WAVEFORM: &str = "1.2.840.10008.5.1.4.1.1.9.";
-const PIXELS: [Tag; 4] =
-    [tags::PIXEL_DATA, tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA, tags::PIXEL_DATA_PROVIDER_URL];
+const PIXELS: [Tag; 3] = [tags::PIXEL_DATA, tags::FLOAT_PIXEL_DATA, tags::DOUBLE_FLOAT_PIXEL_DATA];

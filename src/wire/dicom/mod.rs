@@ -15,7 +15,7 @@ mod uid;
 mod when;
 
 pub use error::DicomError;
-pub use facts::{InstanceFacts, read_instance};
+pub use facts::{InstanceFacts, Label, read_instance, read_labelled};
 pub use person::PersonName;
 pub use reader::Code;
 pub use study::{InstanceRecord, SeriesFacts, StudyFacts};
@@ -34,7 +34,8 @@ pub struct ImportedInstance<'a> {
 }
 
 /// Reads one file of an import: a Part 10 file, or a bare data set whose encoding can be told from its first element.
-/// Only the data set says which instance it is; exports that rename it often leave the old name in the meta group.
+/// The data set says which instance it is, and only where it does not, the meta group: exports that rename an instance
+/// often leave the old name there.
 ///
 /// # Errors
 /// [`DicomError::NotAnInstance`] for a DICOMDIR and [`DicomError::NotDicom`] for any other file: skip it. Every other
@@ -43,7 +44,8 @@ pub struct ImportedInstance<'a> {
 /// Source: DICOM PS3.10, 7.1.
 pub fn read_file(bytes: &[u8]) -> Result<ImportedInstance<'_>, DicomError> {
     let file = part10::split(bytes)?;
-    let facts = read_instance(file.data_set, file.transfer_syntax.as_str())?;
+    let label = Label { sop_class: file.sop_class.as_ref(), sop_instance: file.sop_instance.as_ref() };
+    let facts = read_labelled(file.data_set, file.transfer_syntax.as_str(), label)?;
     Ok(ImportedInstance { transfer_syntax: file.transfer_syntax, data_set: file.data_set, facts })
 }
 

@@ -30,6 +30,8 @@ pub struct Element<'a> {
     pub value: &'a [u8],
     /// How numbers in the value, and elements in its items, are written.
     pub encoding: Encoding,
+    /// Whether a delimiter ends the value, as it does items and fragments of unstated length.
+    pub is_delimited: bool,
 }
 
 /// Walks a whole data set and gives its top-level elements.
@@ -199,7 +201,8 @@ impl<'a> Walk<'a> {
             (encoding, value_end, value_end)
         };
         let value = self.bytes.get(header.value_at..value_end).ok_or(DicomError::Truncated { offset: at })?;
-        Ok((Element { tag: header.tag, vr: header.vr, offset: at, value, encoding: inner }, next))
+        let is_delimited = header.length == UNDEFINED;
+        Ok((Element { tag: header.tag, vr: header.vr, offset: at, value, encoding: inner, is_delimited }, next))
     }
 
     fn claimed(&self, header: &Header, at: usize, left: usize) -> Result<usize, DicomError> {

@@ -50,9 +50,9 @@ impl<'a> Reader<'a> {
         self.guessed.get()
     }
 
-    /// Says whether the element is there and has any byte, zeros too: a black picture is a picture.
-    pub(super) fn has_any(&self, tag: Tag) -> bool {
-        self.data_set.find(tag).is_some_and(|element| !element.value.is_empty())
+    /// Gives the length of an element's value in bytes; nothing where it is absent or parted into fragments.
+    pub(super) fn native_bytes(&self, tag: Tag) -> Option<usize> {
+        self.data_set.find(tag).filter(|element| !element.is_delimited).map(|element| element.value.len())
     }
 
     /// Opens the items of a sequence; none where it is absent or unreadable.
@@ -87,11 +87,6 @@ impl<'a> Reader<'a> {
         let Some(element) = self.element(tag) else { return Ok(None) };
         let uid = str::from_utf8(element.value).ok().and_then(Uid::parse);
         uid.map(Some).ok_or(DicomError::Uid { tag })
-    }
-
-    /// Gives a UID that must be there.
-    pub(super) fn required_uid(&self, tag: Tag) -> Result<Uid, DicomError> {
-        self.uid(tag)?.ok_or(DicomError::Missing { tag })
     }
 
     /// Gives all numbers of an element, whether written as text (DS, IS) or as binary.

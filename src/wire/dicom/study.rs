@@ -91,7 +91,7 @@ pub enum Taken {
 /// Why an instance was not taken into a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum StudyError {
-    /// It belongs to another study; the caller mixed them up.
+    /// It belongs to another study, or to no series; the caller mixed them up.
     #[error("the instance belongs to another study")]
     OtherStudy,
     /// The study names another patient; keep the instance out until somebody has looked.
@@ -138,9 +138,9 @@ impl StudyFacts {
     /// # Errors
     /// [`StudyError`]; the study is then unchanged.
     pub fn take(&mut self, facts: &InstanceFacts, record: InstanceRecord) -> Result<Taken, StudyError> {
-        if facts.study != self.study {
+        let Some(series_uid) = facts.series.as_ref().filter(|_| facts.study.as_ref() == Some(&self.study)) else {
             return Err(StudyError::OtherStudy);
-        }
+        };
         if let Some(known) = self.series.values().find_map(|series| series.instances.get(&facts.sop_instance)) {
             return if *known == record { Ok(Taken::Again) } else { Err(StudyError::OtherContent) };
         }
@@ -150,7 +150,7 @@ impl StudyFacts {
             _ => {}
         }
         self.fold_study(facts);
-        let series = self.series.entry(facts.series.clone()).or_default();
+        let series = self.series.entry(series_uid.clone()).or_default();
         series.fold(facts);
         series.instances.insert(facts.sop_instance.clone(), record);
         self.settle_modalities();

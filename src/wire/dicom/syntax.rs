@@ -2,8 +2,8 @@
 
 use super::error::DicomError;
 use crate::domain::limits::DICOM_INFLATED_BYTES_MAX;
+use flate2::{Decompress, FlushDecompress, Status};
 use std::borrow::Cow;
-use std::io::Read;
 
 /// How the elements of a data set are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,20 +57,29 @@ pub fn is_storable(transfer_syntax: &str) -> bool {
 /// Gives the elements of a data set as bytes, inflated if the syntax asks for it.
 ///
 /// # Errors
-/// [`DicomError`] when the syntax is unknown, or the stream damaged or too large.
+/// [`DicomError`] when the stream is damaged, cut or too large.
 ///
 /// Source: DICOM PS3.5, A.5.
 pub fn inflate(data_set: &[u8], form: Form) -> Result<Cow<'_, [u8]>, DicomError> {
     if !form.deflated {
         return Ok(Cow::Borrowed(data_set));
     }
-    let mut plain = Vec::new();
-    let limit = DICOM_INFLATED_BYTES_MAX as u64 + 1;
-    flate2::read::DeflateDecoder::new(data_set).take(limit).read_to_end(&mut plain).map_err(|_| DicomError::Deflate)?;
-    if plain.len() > DICOM_INFLATED_BYTES_MAX {
-        return Err(DicomError::Inflated);
+    let (mut inflater, mut plain) = (Decompress::new(false), Vec::new());
+    loop {
+        let (read, written) = (inflater.total_in(), plain.len());
+        let rest = usize::try_from(read).ok().and_then(|read| data_set.get(read..)).unwrap_or_default();
+        plain.reserve(INFLATE_BYTES);
+        let status = inflater.decompress_vec(rest, &mut plain, FlushDecompress::None);
+        if plain.len() > DICOM_INFLATED_BYTES_MAX {
+            return Err(DicomError::Inflated);
+        }
+        match status {
+            Ok(Status::StreamEnd) => return Ok(Cow::Owned(plain)),
+            // A stream that ends without saying so was cut.
+            Ok(_) if inflater.total_in() > read || plain.len() > written => {}
+            Ok(_) | Err(_) => return Err(DicomError::Deflate),
+        }
     }
-    Ok(Cow::Owned(plain))
 }
 
 /// Implicit VR Little Endian, which every DICOM application must accept.
@@ -79,6 +88,9 @@ pub const IMPLICIT_LITTLE: &str = "1.2.840.10008.1.2";
 pub const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
 /// Explicit VR Big Endian, retired in 2006.
 pub const EXPLICIT_BIG: &str = "1.2.840.10008.1.2.2";
+
+/// Bytes inflated at a time.
+const INFLATE_BYTES: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {

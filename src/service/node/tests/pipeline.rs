@@ -258,3 +258,22 @@ async fn a_quiet_study_is_published_and_grows_into_a_new_version() {
     let entries = publish(&world, &node, &message("9", "20260302130000", &report)).await;
     assert_eq!((entries.len(), entries[2].version, entries[2].originals.len()), (3, 3, 3));
 }
+
+#[tokio::test]
+async fn an_instance_of_no_study_is_kept_and_waits() {
+    let world = World::new();
+    let node = world.node();
+    let whole = chest_ct(1, 1);
+    let study = element(0x0020, 0x000d, b"UI", b"1.2.3");
+    let at = whole.windows(study.len()).position(|bytes| bytes == study).unwrap();
+    let orphan = [&whole[..at], &whole[at + study.len()..]].concat();
+    assert_eq!(store(&node, orphan.clone()).await.unwrap(), Taken::New);
+    assert_eq!(store(&node, orphan).await.unwrap(), Taken::Again);
+    world.clock.advance(60_000);
+    assert_eq!(node.step().await.unwrap().sealed, 0);
+    let held = node.held(10).await.unwrap();
+    assert_eq!(held.iter().map(|(_, held)| (held.reference.as_str(), held.reason.as_str())).collect::<Vec<_>>(), [(
+        "1.2.3.1.1",
+        "NO_STUDY"
+    )]);
+}
