@@ -178,19 +178,20 @@ const CHECKSUM_BYTES: usize = 8;
 #[test]
 fn native_pixels_must_be_as_many_as_the_picture_says() {
     let us = |tag: [u8; 4], value: u16| [&tag[..], b"US\x02\x00", &value.to_le_bytes()].concat();
-    let picture = |(rows, columns): (u16, u16), bits: u16, samples: u16, photometric: &str, frames: &str, has: usize| {
-        let mut tail = us([0x28, 0, 2, 0], samples);
-        let text = |tag: [u8; 4], vr: &[u8; 2], text: &str| {
-            [&tag[..], vr, &u16::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat()
+    let picture =
+        |(rows, columns): (u16, u16), bits: u16, samples: u16, photometric: &str, frames: &str, has: usize| {
+            let mut tail = us([0x28, 0, 2, 0], samples);
+            let text = |tag: [u8; 4], vr: &[u8; 2], text: &str| {
+                [&tag[..], vr, &u16::try_from(text.len()).unwrap().to_le_bytes(), text.as_bytes()].concat()
+            };
+            tail.extend(text([0x28, 0, 4, 0], b"CS", photometric));
+            tail.extend(text([0x28, 0, 8, 0], b"IS", frames));
+            tail.extend([us([0x28, 0, 0x10, 0], rows), us([0x28, 0, 0x11, 0], columns)].concat());
+            tail.extend(us([0x28, 0, 0, 1], bits));
+            tail.extend([b"\xE0\x7F\x10\x00OB\0\0", &u32::try_from(has).unwrap().to_le_bytes()[..]].concat());
+            tail.resize(tail.len() + has, 0);
+            read_instance(&[least(b""), tail].concat(), syntax::EXPLICIT_LITTLE)
         };
-        tail.extend(text([0x28, 0, 4, 0], b"CS", photometric));
-        tail.extend(text([0x28, 0, 8, 0], b"IS", frames));
-        tail.extend([us([0x28, 0, 0x10, 0], rows), us([0x28, 0, 0x11, 0], columns)].concat());
-        tail.extend(us([0x28, 0, 0, 1], bits));
-        tail.extend([b"\xE0\x7F\x10\x00OB\0\0", &u32::try_from(has).unwrap().to_le_bytes()[..]].concat());
-        tail.resize(tail.len() + has, 0);
-        read_instance(&[least(b""), tail].concat(), syntax::EXPLICIT_LITTLE)
-    };
     for (size, bits, samples, photometric, frames, demands) in [
         ((3, 3), 8, 1, "MONOCHROME2 ", "1 ", 9),
         ((3, 3), 1, 1, "MONOCHROME2 ", "3 ", 4),

@@ -272,8 +272,8 @@ async fn an_instance_of_no_study_is_kept_and_waits() {
     world.clock.advance(60_000);
     assert_eq!(node.step().await.unwrap().sealed, 0);
     let held = node.held(10).await.unwrap();
-    assert_eq!(held.iter().map(|(_, held)| (held.reference.as_str(), held.reason.as_str())).collect::<Vec<_>>(), [(
-        "1.2.3.1.1",
-        "NO_STUDY"
-    )]);
+    assert_eq!(
+        held.iter().map(|(_, held)| (held.reference.as_str(), held.reason.as_str())).collect::<Vec<_>>(),
+        [("1.2.3.1.1", "NO_STUDY")]
+    );
 }
