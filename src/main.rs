@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
 use concord::app::eqa::{self, EqaArgs};
+use concord::app::demo::{self, DemoArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::ports::clock::Clock;
@@ -27,6 +28,7 @@ enum Command {
     Eqa(EqaArgs),
     Hub(HubArgs),
     Node(NodeArgs),
+    Demo(DemoArgs),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +53,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Node(args) => Ok(node::run(args, clock)?),
+        Command::Demo(args) => Ok(demo::run(args, clock, out)?),
     }
 }
 

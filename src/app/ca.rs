@@ -93,43 +93,45 @@ pub struct FolderArgument {
 pub struct IssueArguments {
     /// Where the authority lives.
     #[command(flatten)]
-    folder: FolderArgument,
+    pub folder: FolderArgument,
     /// The organisation's unified social credit code, 18 characters.
     #[arg(long)]
-    org: OrganisationCode,
+    pub org: OrganisationCode,
     /// The part it plays: hospital, qc-centre, regulator, patient-gateway or operator.
     #[arg(long)]
-    role: Role,
+    pub role: Role,
     /// A label for logs and people.
     #[arg(long)]
-    name: String,
+    pub name: String,
     /// What to issue; by default a TLS certificate for both ends and a signing certificate.
     #[arg(long, value_enum, default_value_t = Kind::All)]
-    kind: Kind,
+    pub kind: Kind,
     /// A DNS name or address the server answers at; may be repeated.
     #[arg(long = "dns", default_values = ["localhost", "127.0.0.1"])]
-    hosts: Vec<String>,
+    pub hosts: Vec<String>,
     /// Days the certificates hold.
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
-    days: u32,
+    pub days: u32,
     /// The folder to write to; files of the same names are replaced.
     #[arg(long)]
-    out: PathBuf,
+    pub out: PathBuf,
 }
 
 /// Which certificates to revoke, and why.
 #[derive(Debug, Args)]
 pub struct RevokeArguments {
+    /// Where the authority lives.
     #[command(flatten)]
-    folder: FolderArgument,
+    pub folder: FolderArgument,
+    /// Which certificates.
     #[command(flatten)]
-    which: Which,
+    pub which: Which,
     /// Why: unspecified, key-compromise, affiliation-changed, superseded, cessation-of-operation or privilege-withdrawn.
     #[arg(long, default_value = "unspecified")]
-    reason: Reason,
+    pub reason: Reason,
     /// From when on the key is not to be believed (RFC 3339, not in the future); by default, now.
     #[arg(long)]
-    at: Option<String>,
+    pub at: Option<String>,
 }
 
 /// Names the certificates to revoke in one of three ways.
@@ -138,13 +140,13 @@ pub struct RevokeArguments {
 pub struct Which {
     /// The certificate of this serial number.
     #[arg(long)]
-    serial: Option<CertificateSerial>,
+    pub serial: Option<CertificateSerial>,
     /// The certificate in this file.
     #[arg(long)]
-    file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Every certificate of this organisation.
     #[arg(long)]
-    org: Option<OrganisationCode>,
+    pub org: Option<OrganisationCode>,
 }
 
 /// What `concord ca issue` makes.

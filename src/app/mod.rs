@@ -5,6 +5,7 @@ mod ca_folder;
 pub mod client;
 pub mod credentials;
 pub mod eqa;
+pub mod demo;
 pub mod hub;
 pub mod node;
 pub mod process;

@@ -187,22 +187,12 @@ pub const LOCAL: Patient = Patient {
 };
 
 /// Has a CT of the chest from Guiyang.
-pub const SCANNED: Patient = Patient {
-    name: ("样例", "戊"),
-    number: "529900196208080043",
-    sex: "F",
-    birth_date: "1962-08-08",
-    part: "CT",
-};
+pub const SCANNED: Patient =
+    Patient { name: ("样例", "戊"), number: "529900196208080043", sex: "F", birth_date: "1962-08-08", part: "CT" };
 
 /// Takes no part in the story; for whoever wants a patient without results.
-pub const SPARE: Patient = Patient {
-    name: ("样例", "己"),
-    number: "529900200111110057",
-    sex: "M",
-    birth_date: "2001-11-11",
-    part: "none",
-};
+pub const SPARE: Patient =
+    Patient { name: ("样例", "己"), number: "529900200111110057", sex: "M", birth_date: "2001-11-11", part: "none" };
 
 /// All patients.
 pub const PATIENTS: [Patient; 6] = [FRESH, STALE, DOUBTED, LOCAL, SCANNED, SPARE];

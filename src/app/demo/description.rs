@@ -1,0 +1,89 @@
+//! `demo.json`: all that a foreign client must know to take part in the demo.
+
+use serde_json::{Value, json};
+
+use crate::app::demo::DemoError;
+use crate::app::demo::authority::clients;
+use crate::app::demo::cast::{HOSPITALS, OPERATOR, PATIENTS, Patient, REGION};
+use crate::app::demo::layout::{Layout, Settled};
+use crate::app::demo::make::IDENTIFIERS;
+use crate::app::demo::processes::Processes;
+use crate::sys::files;
+
+/// Writes the file.
+///
+/// # Errors
+/// [`DemoError::File`].
+pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Result<(), DemoError> {
+    let data = layout.hub().join("data");
+    let hub = json!({
+        "org": OPERATOR.code,
+        "grpc": settled.hub,
+        "server_name": SERVER_NAME,
+        "data": data,
+        "log_vkey": data.join("log.vkey"),
+        "log": processes.hub.log,
+        "pid": processes.hub.id(),
+        "argv": processes.hub.argv,
+    });
+    let nodes = HOSPITALS.iter().zip(&settled.nodes).zip(&processes.nodes).map(|((hospital, ports), process)| {
+        json!({
+            "org": hospital.code,
+            "name": hospital.folder,
+            "name_zh": hospital.name_zh,
+            "name_en": hospital.name_en,
+            "region": hospital.region,
+            "mllp": ports.mllp,
+            "dicom": { "address": ports.dicom, "ae_title": hospital.ae_title },
+            "grpc": ports.grpc,
+            "server_name": SERVER_NAME,
+            "data": layout.node(hospital).join("data"),
+            "log": process.log,
+            "pid": process.id(),
+            "argv": process.argv,
+        })
+    });
+    let clients = clients().into_iter().map(|client| {
+        let folder = layout.client(client.folder);
+        json!({
+            "org": client.org,
+            "role": client.role,
+            "cert": folder.join("tls.pem"),
+            "key": folder.join("tls.key"),
+            "purpose": client.purpose,
+        })
+    });
+    let kinds = IDENTIFIERS
+        .iter()
+        .map(|row| json!({ "code": row.code, "authority": row.authority, "type": row.kind, "meaning": row.meaning }));
+    let description = json!({
+        "region": REGION,
+        "hub": hub,
+        "nodes": nodes.collect::<Value>(),
+        "ca": layout.authority().join("ca.pem"),
+        "crl": layout.authority().join("crl.pem"),
+        "clients": clients.collect::<Value>(),
+        "patients": PATIENTS.iter().map(patient).collect::<Value>(),
+        "identifier_types": kinds.collect::<Value>(),
+    });
+    Ok(files::write(&layout.path("demo.json"), format!("{description:#}\n").as_bytes())?)
+}
+
+fn patient(patient: &Patient) -> Value {
+    let (family, given) = patient.name;
+    json!({
+        "name": format!("{family}{given}"),
+        "identifiers": [{
+            "type": "CN-ID",
+            "authority": "",
+            "value": patient.number,
+            "pid3": format!("{}^^^GA^NI", patient.number),
+        }],
+        "sex": if patient.sex == "M" { "SEX_MALE" } else { "SEX_FEMALE" },
+        "birth_date": patient.birth_date,
+        "part": patient.part,
+    })
+}
+
+/// The name in every server's certificate.
+const SERVER_NAME: &str = "localhost";

@@ -1,0 +1,182 @@
+//! Makes a region in a folder: certificates, the region's data, secrets, and a configuration for every process.
+
+use std::path::Path;
+
+use crate::app::demo::DemoError;
+use crate::app::demo::authority;
+use crate::app::demo::cast::{HOSPITALS, Hospital, NATIONAL_CENTRE, OFFICES, REGION};
+use crate::app::demo::layout::{Layout, NodePorts, Settled};
+use crate::app::hub::config::HubConfig;
+use crate::app::hub::secrets::Secrets;
+use crate::ports::clock::Clock;
+use crate::service::hub::registry::ORGANISATIONS;
+use crate::sys::files;
+
+/// Makes the region, or takes up the one that an earlier start made.
+///
+/// # Errors
+/// [`DemoError`]; give another folder.
+pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, DemoError> {
+    if let Some(settled) = layout.settled()? {
+        authority::renew(layout, clock)?;
+        return Ok(settled);
+    }
+    authority::make(layout, clock)?;
+    let settled = Settled::choose(clock.now()).map_err(DemoError::Ports)?;
+    write_region(&layout.region())?;
+    let hub = layout.hub();
+    let path = hub.join("hub.toml");
+    files::write(&path, hub_configuration(&settled).as_bytes())?;
+    let config = HubConfig::read(&path)?;
+    Secrets::create(&config.secrets)?;
+    let log_key = Secrets::read(&config.secrets)?.log_key(&config.log_name).to_string();
+    for (hospital, ports) in HOSPITALS.iter().zip(&settled.nodes) {
+        let text = node_configuration(hospital, ports, &settled, &log_key);
+        files::write(&layout.node(hospital).join("node.toml"), text.as_bytes())?;
+    }
+    layout.settle(&settled)?;
+    Ok(settled)
+}
+
+/// Writes the project's own catalogue and policy, with the demo's organisations.
+fn write_region(folder: &Path) -> Result<(), DemoError> {
+    let failed = |source| DemoError::Folder { path: folder.to_owned(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    for (name, text) in REGION_FILES {
+        files::write(&folder.join(name), text.as_bytes())?;
+    }
+    let national = format!("[issuers]\n\"{}\" = \"national\"\n", NATIONAL_CENTRE.code);
+    files::write(&folder.join("policy.toml"), POLICY.replace("[issuers]\n", &national).as_bytes())?;
+    let hospitals = HOSPITALS.iter().map(|it| (it.code, "hospital", it.name_zh, it.name_en, it.region, "3A"));
+    let offices = OFFICES.iter().map(|it| (it.code, it.role, it.name_zh, it.name_en, it.region, ""));
+    let rows = hospitals
+        .chain(offices)
+        .map(|(code, role, zh, en, region, level)| format!("{code},{role},{zh},{en},{region},{level}\n"));
+    let table = std::iter::once(format!("{ORGANISATION_COLUMNS}\n")).chain(rows).collect::<String>();
+    Ok(files::write(&folder.join(ORGANISATIONS), table.as_bytes())?)
+}
+
+fn hub_configuration(settled: &Settled) -> String {
+    format!(
+        r#"region = "{REGION}"
+listen = "{listen}"
+data = "data"
+region_data = "../region"
+secrets = "secrets"
+log_name = "{LOG_NAME}"
+strong_identifiers = ["CN-ID", "HEALTH-CARD", "PASSPORT"]
+
+[tls]
+authority = "../ca/ca.pem"
+revocation_list = "../ca/crl.pem"
+certificate = "tls/tls.pem"
+key = "tls/tls.key"
+
+[limits]
+watch_interval_s = 1
+"#,
+        listen = settled.hub,
+    )
+}
+
+fn node_configuration(hospital: &Hospital, ports: &NodePorts, settled: &Settled, log_key: &str) -> String {
+    let identifiers = IDENTIFIERS.iter().map(|row| {
+        let authority = row.authority.map(|authority| format!("authority = \"{authority}\"\n")).unwrap_or_default();
+        format!("\n[[identifiers]]\ncode = \"{}\"\n{authority}type = \"{}\"\n", row.code, row.kind)
+    });
+    format!(
+        r#"region = "{REGION}"
+organisation = "{organisation}"
+data = "data"
+listen = "{grpc}"
+strong_identifiers = ["CN-ID", "HEALTH-CARD", "PASSPORT"]
+
+[hub]
+log_name = "{LOG_NAME}"
+log_keys = ["{log_key}"]
+
+[[hub.instances]]
+host = "{host}"
+port = {port}
+server_name = "localhost"
+
+[tls]
+authority = "../ca/ca.pem"
+revocation_list = "../ca/crl.pem"
+certificate = "tls/tls.pem"
+key = "tls/tls.key"
+
+[signing]
+certificate = "tls/signing.pem"
+key = "tls/signing.key"
+
+[[mllp]]
+listen = "{mllp}"
+source = "LIS"
+
+[dicom]
+listen = "{dicom}"
+ae_title = "{ae_title}"
+
+[timing]
+study_quiet_ms = 2000
+batch_quiet_ms = 100
+watch_interval_s = 1
+{identifiers}"#,
+        organisation = hospital.code,
+        grpc = ports.grpc,
+        host = settled.hub.ip(),
+        port = settled.hub.port(),
+        mllp = ports.mllp,
+        dicom = ports.dicom,
+        ae_title = hospital.ae_title,
+        identifiers = identifiers.collect::<String>(),
+    )
+}
+
+/// How an identifier is marked where it is sent to a node of the demo, and what it then is.
+#[derive(Debug, Clone, Copy)]
+pub struct IdentifierRow {
+    /// CX-5 of HL7 table 0203; empty for images, and for messages without one.
+    pub code: &'static str,
+    /// CX-4, or Issuer of Patient ID; any if none.
+    pub authority: Option<&'static str>,
+    /// The region's type.
+    pub kind: &'static str,
+    /// For people.
+    pub meaning: &'static str,
+}
+
+/// All identifiers that the demo's nodes know; others, as MR, are left behind.
+pub const IDENTIFIERS: [IdentifierRow; 8] = [
+    row("NI", None, "CN-ID", "citizen number, GB 11643"),
+    row("NNCHN", None, "CN-ID", "citizen number, GB 11643"),
+    row("CN-ID", None, "CN-ID", "citizen number, GB 11643"),
+    row("", Some("GA"), "CN-ID", "citizen number, GB 11643; in DICOM with Issuer of Patient ID GA"),
+    row("", Some(""), "CN-ID", "citizen number, GB 11643; in DICOM as Patient ID without an issuer"),
+    row("HC", None, "HEALTH-CARD", "resident health card"),
+    row("JHN", None, "HEALTH-CARD", "resident health card"),
+    row("PPN", None, "PASSPORT", "passport"),
+];
+
+const fn row(
+    code: &'static str,
+    authority: Option<&'static str>,
+    kind: &'static str,
+    meaning: &'static str,
+) -> IdentifierRow {
+    IdentifierRow { code, authority, kind, meaning }
+}
+
+/// Name of the demo's public log.
+const LOG_NAME: &str = "demo.concord.example/520000";
+const ORGANISATION_COLUMNS: &str = "code,role,name_zh,name_en,region,level";
+const POLICY: &str = include_str!("../../../deploy/region/policy.toml");
+const REGION_FILES: [(&str, &str); 6] = [
+    ("catalogue.csv", include_str!("../../../deploy/region/catalogue.csv")),
+    ("units.csv", include_str!("../../../deploy/region/units.csv")),
+    ("conversions.csv", include_str!("../../../deploy/region/conversions.csv")),
+    ("panels.csv", include_str!("../../../deploy/region/panels.csv")),
+    ("body_parts.csv", include_str!("../../../deploy/region/body_parts.csv")),
+    ("reasons.csv", include_str!("../../../deploy/region/reasons.csv")),
+];

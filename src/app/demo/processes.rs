@@ -1,0 +1,82 @@
+//! The demo's processes: hub and nodes as children of the demo, from the same binary, each with a log of its own, so
+//! that anybody can kill one and start it again.
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::app::demo::DemoError;
+use crate::app::demo::cast::HOSPITALS;
+use crate::app::demo::layout::Layout;
+
+/// Hub and nodes; they are killed when this is dropped.
+pub struct Processes {
+    /// The hub.
+    pub hub: Process,
+    /// The nodes, in the order of the cast.
+    pub nodes: Vec<Process>,
+}
+
+/// One child.
+pub struct Process {
+    /// The command line that starts it again.
+    pub argv: Vec<String>,
+    /// Where it writes its log.
+    pub log: PathBuf,
+    child: Child,
+}
+
+impl Processes {
+    /// Starts hub and nodes.
+    ///
+    /// # Errors
+    /// [`DemoError::Start`] when a process cannot be started.
+    pub fn start(layout: &Layout) -> Result<Self, DemoError> {
+        let hub = Process::start("hub", layout.hub(), "hub.toml")?;
+        let nodes = HOSPITALS.iter().map(|hospital| Process::start("node", layout.node(hospital), "node.toml"));
+        Ok(Self { hub, nodes: nodes.collect::<Result<_, _>>()? })
+    }
+
+    /// Says which processes have ended, by their logs.
+    pub fn ended(&mut self) -> Vec<PathBuf> {
+        let all = std::iter::once(&mut self.hub).chain(&mut self.nodes);
+        all.filter_map(|process| process.has_ended().then(|| process.log.clone())).collect()
+    }
+}
+
+impl Process {
+    fn start(kind: &str, folder: PathBuf, config: &str) -> Result<Self, DemoError> {
+        let failed = |source| DemoError::Start { path: folder.clone(), source };
+        let binary = std::env::current_exe().map_err(failed)?;
+        let log = folder.join("log");
+        let argv = [binary.into_os_string(), kind.into(), "run".into(), "--config".into(), folder.join(config).into()];
+        let file = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
+        let child = Command::new(&argv[0])
+            .args(&argv[1..])
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().map_err(failed)?)
+            .stderr(file)
+            .spawn()
+            .map_err(failed)?;
+        let argv = argv.iter().map(|word: &OsString| word.to_string_lossy().into_owned()).collect();
+        Ok(Self { argv, log, child })
+    }
+
+    /// Gives the process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Whatever they acknowledged is on disk; there is nothing to wait for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
