@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
-use concord::app::eqa::{self, EqaArgs};
 use concord::app::demo::{self, DemoArgs};
+use concord::app::eqa::{self, EqaArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::ports::clock::Clock;
