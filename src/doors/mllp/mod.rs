@@ -30,9 +30,9 @@ use crate::wire::hl7::{Reading, SourceSettings};
 
 /// Takes messages in and keeps them.
 pub trait Intake: Send + Sync + 'static {
-    /// Keeps one message: its original and, where it was read, its reports; also messages that could not be read, for
-    /// somebody to look at. Returns once it is durable: the answer AA follows from `Ok` and from nothing else. A message
-    /// that was taken before is `Ok` again and kept once.
+    /// Keeps one message, its original and its reports. Returns once it is durable: the answer AA follows from `Ok` and
+    /// from nothing else. A message that was taken before is `Ok` again and kept once; one that could not be read is
+    /// offered too, so that it is counted.
     ///
     /// # Errors
     /// A [`Refusal`] when the message is not kept, or is not acceptable; it becomes AE or AR.

@@ -109,8 +109,7 @@ pub struct Observation {
 ///
 /// # Errors
 /// The first [`Hl7Error`]: a type that is not taken (answer AR); no patient identifier, no order, a clinical time that does
-/// not exist, a document that does not decode (answer AE). Keep the original in every case. An acknowledgement holds no
-/// reports.
+/// not exist, a document that does not decode (answer AE). An acknowledgement holds no reports.
 pub fn read_reports(message: &Message, settings: &SourceSettings) -> Result<Vec<Report>, Hl7Error> {
     match classify(message)? {
         Kind::Acknowledgement => Ok(Vec::new()),
