@@ -10,6 +10,7 @@ use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::node::{self, NodeArgs};
+use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
 use concord::sys::clock::SystemClock;
 use tracing_subscriber::EnvFilter;
@@ -27,6 +28,7 @@ enum Command {
     Ca(CaArgs),
     Eqa(EqaArgs),
     Hub(HubArgs),
+    Verify(VerifyArgs),
     Node(NodeArgs),
     Demo(DemoArgs),
 }
@@ -52,6 +54,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Ca(args) => Ok(ca::run(args, &*clock, out)?),
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
+        Command::Verify(args) => Ok(verify::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
     }

@@ -10,3 +10,4 @@ pub mod hub;
 pub mod node;
 pub mod process;
 pub mod settings;
+pub mod verify;

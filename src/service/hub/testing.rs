@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
+use crate::domain::log::LogPlace;
 use crate::domain::organisation::{Caller, CertificateSerial, OrganisationCode, Role};
 use crate::domain::time::Moment;
 use crate::merkle::note::VerifierKey;
@@ -107,11 +108,17 @@ impl World {
         world
     }
 
-    /// Writes a record past the services.
-    pub async fn record(&self, record: Record) -> crate::domain::log::LogPlace {
-        let place = self.hub.parts.ledger.record(&[record]).await.unwrap()[0];
-        self.hub.parts.ledger.wait_for_checkpoint(place.sequence.next()).await.unwrap();
-        place
+    /// Writes a record past the services; a checkpoint covers it when this returns.
+    pub async fn record(&self, record: Record) -> LogPlace {
+        self.records(&[record]).await[0]
+    }
+
+    /// Writes records past the services; a checkpoint covers them when this returns.
+    pub async fn records(&self, records: &[Record]) -> Vec<LogPlace> {
+        let places = self.hub.parts.ledger.record(records).await.unwrap();
+        let next = places[places.len() - 1].sequence.next();
+        self.hub.parts.ledger.wait_for_checkpoint(next).await.unwrap();
+        places
     }
 
     /// Issues a signing key.

@@ -1,0 +1,191 @@
+//! `concord verify`: whether a hub's data, or the log it shows, is what was recorded. Nothing that wrote the data is
+//! used to read it: a mistake there would hide itself here.
+
+mod chain;
+mod data;
+mod remote;
+mod segments;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::json;
+use tonic::Status;
+
+use self::tree::Disagreement;
+use crate::app::client::{ClientError, HubArguments};
+use crate::app::process;
+use crate::merkle::note::VerifierKey;
+use crate::sys::files::{self, FileError};
+
+/// Checks a hub's data folder, or the log that a running hub shows.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  concord verify --data /var/lib/concord/hub\n  \
+    concord verify --data copy --key log.vkey --authority ca.pem\n  \
+    concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n\n\
+    Exit status 0 when everything agrees; 1 otherwise, and the first thing that does not is named.")]
+pub struct VerifyArgs {
+    /// The data folder of a stopped hub, or a copy: `entries`, `tile` and `checkpoint`.
+    #[arg(long, conflicts_with = "hub")]
+    data: Option<PathBuf>,
+    /// The log's public key, or a file with it; `log.vkey` in the folder if it is not given.
+    #[arg(long)]
+    log_key: Option<String>,
+    /// The authority's certificate; signing keys must then be certified by it.
+    #[arg(long)]
+    authority: Option<PathBuf>,
+    /// The checkpoint seen last: the log must extend it. It is replaced by the one seen now.
+    #[arg(long, conflicts_with = "data")]
+    since: Option<PathBuf>,
+    /// Writes JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    /// Where the hub is.
+    #[command(flatten)]
+    hub: HubArguments,
+}
+
+/// What does not agree, or why it could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The first thing that does not agree.
+    #[error("{}: {}", .0.place, .0.problem)]
+    Wrong(Disagreement),
+    /// Nothing was named to check.
+    #[error("name the data folder with --data, or the hub with --hub host:port")]
+    Nothing,
+    /// No key was found.
+    #[error("{path} holds no verifier key; give the log's key with --log-key", path = path.display())]
+    Key {
+        /// Where one was looked for.
+        path: PathBuf,
+    },
+    /// A file could not be read.
+    #[error("read {path}: {source}", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the file system said.
+        source: io::Error,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The hub was not reached, or did not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The answer could not be written out.
+    #[error("write the answer: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl From<Disagreement> for VerifyError {
+    fn from(wrong: Disagreement) -> Self {
+        Self::Wrong(wrong)
+    }
+}
+
+impl From<Status> for VerifyError {
+    fn from(status: Status) -> Self {
+        Self::Client(status.into())
+    }
+}
+
+/// Runs the command and writes its answer to `out`.
+///
+/// # Errors
+/// [`VerifyError`], which names the first thing that does not agree.
+pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), VerifyError> {
+    let progress = if args.json { ProgressBar::hidden() } else { bar() };
+    let outcome = match (&args.data, &args.hub.hub) {
+        (Some(folder), _) => folder_answer(args, folder, &progress),
+        (None, Some(_)) => hub_answer(args, &progress),
+        (None, None) => return Err(VerifyError::Nothing),
+    };
+    progress.finish_and_clear();
+    if let (Err(VerifyError::Wrong(wrong)), true) = (&outcome, args.json) {
+        writeln!(out, "{}", json!({ "sound": false, "place": wrong.place, "problem": wrong.problem }))?;
+    }
+    let (record, text) = outcome?;
+    if args.json { writeln!(out, "{record}")? } else { writeln!(out, "{text}")? }
+    Ok(())
+}
+
+type Answer = (serde_json::Value, String);
+
+fn folder_answer(args: &VerifyArgs, folder: &Path, progress: &ProgressBar) -> Result<Answer, VerifyError> {
+    let beside = folder.join("log.vkey");
+    let key = key(args.log_key.as_deref().unwrap_or(&beside.to_string_lossy()))?;
+    let authority = args.authority.as_deref().map(authority).transpose()?;
+    let sound = data::check(folder, &key, authority, progress)?;
+    let counts = sound.counts;
+    let record = json!({
+        "sound": true, "log_size": sound.head.size, "root": sound.head.root.to_string(),
+        "uncovered": sound.uncovered, "publishers": counts.publishers, "batches": counts.batches,
+        "entries": counts.entries, "statements": counts.statements,
+    });
+    let text = format!(
+        "{} records agree with the log, root {}; {} batches of {} publishers with {} entries, {} statements; \
+         {} records after the checkpoint",
+        sound.head.size,
+        sound.head.root,
+        counts.batches,
+        counts.publishers,
+        counts.entries,
+        counts.statements,
+        sound.uncovered
+    );
+    Ok((record, text))
+}
+
+fn hub_answer(args: &VerifyArgs, progress: &ProgressBar) -> Result<Answer, VerifyError> {
+    let runtime = process::runtime()?;
+    let channel = {
+        let _inside = runtime.enter();
+        args.hub.channel()?
+    };
+    let known = args.log_key.as_deref().map(key).transpose()?;
+    let taken_on_trust = known.is_none();
+    let seen = remote::check(&runtime, channel, known, args.since.as_deref(), progress)?;
+    let record = json!({
+        "sound": true, "log_size": seen.head.size, "root": seen.head.root.to_string(),
+        "since": seen.since.map(|head| head.size), "key": seen.key, "key_taken_on_trust": taken_on_trust,
+    });
+    let mut text = format!("{} entries agree with the checkpoint, root {}", seen.head.size, seen.head.root);
+    if let Some(since) = seen.since {
+        text.push_str(&format!("; the log extends the {} entries seen before", since.size));
+    }
+    if taken_on_trust {
+        text.push_str(&format!("; the key is the hub's own word, compare it: {}", seen.key));
+    }
+    Ok((record, text))
+}
+
+/// Reads a verifier key, or the file that holds it.
+fn key(text: &str) -> Result<VerifierKey, VerifyError> {
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let path = PathBuf::from(text);
+    let read = fs::read_to_string(&path).map_err(|source| VerifyError::Read { path: path.clone(), source })?;
+    read.trim().parse().map_err(|_| VerifyError::Key { path })
+}
+
+fn authority(path: &Path) -> Result<Vec<u8>, VerifyError> {
+    let pem = files::read(path)?;
+    let der = CertificateDer::from_pem_slice(&pem);
+    der.map(|der| der.to_vec()).map_err(|_| Disagreement::new(path.display(), "it holds no certificate").into())
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} records, {per_sec}, {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
