@@ -115,7 +115,11 @@ pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), VerifyError> {
         writeln!(out, "{}", json!({ "sound": false, "place": wrong.place, "problem": wrong.problem }))?;
     }
     let (record, text) = outcome?;
-    if args.json { writeln!(out, "{record}")? } else { writeln!(out, "{text}")? }
+    if args.json {
+        writeln!(out, "{record}")?
+    } else {
+        writeln!(out, "{text}")?
+    }
     Ok(())
 }
 

@@ -107,7 +107,8 @@ fn grown(
     let hashes: Result<Vec<Hash>, _> =
         proof.hashes.iter().map(|hash| <[u8; 32]>::try_from(hash.as_ref()).map(Hash::from)).collect();
     let hashes = hashes.map_err(|_| wrong("the proof is malformed"))?;
-    verify_consistency(&old, &new, &hashes).map_err(|_| wrong("the hub has rewritten its log; keep both checkpoints"))?;
+    verify_consistency(&old, &new, &hashes)
+        .map_err(|_| wrong("the hub has rewritten its log; keep both checkpoints"))?;
     Ok(old)
 }
 

@@ -131,7 +131,10 @@ async fn a_changed_record_with_a_fresh_checksum_is_found() {
         });
     });
     let wrong = wrong.unwrap_err();
-    assert_eq!((wrong.place.as_str(), wrong.problem.as_str()), ("record 100", "its digest is not the entry in the log"));
+    assert_eq!(
+        (wrong.place.as_str(), wrong.problem.as_str()),
+        ("record 100", "its digest is not the entry in the log")
+    );
 }
 
 #[tokio::test]
