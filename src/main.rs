@@ -1,6 +1,6 @@
 //! The `concord` binary: reads the command line, sets up what a process needs once, and runs one command.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -63,7 +63,8 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
 /// `RUST_LOG` says what is written; what the libraries below say is rarely worth reading.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    log.with_ansi(io::stderr().is_terminal()).init();
 }
 
 /// UTC+08:00.

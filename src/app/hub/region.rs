@@ -59,7 +59,23 @@ pub fn watched(
     reloading(paths, interval, load)
 }
 
-/// Records each good content that is not the version recorded last, until `stop`.
+/// Records the content as it is now, unless its version was recorded before.
+///
+/// # Errors
+/// [`HubError`] when the journal does not take it.
+pub async fn record_current(
+    folder: &Reloading<Content>,
+    registry: &Registry,
+    ledger: &Ledger,
+    clock: &dyn Clock,
+) -> Result<(), HubError> {
+    match &*folder.current() {
+        Some(files) => record(files, registry, ledger, clock).await,
+        None => Ok(()),
+    }
+}
+
+/// Records each later content, until `stop`.
 pub async fn record_changes(
     folder: Reloading<Content>,
     registry: Arc<Registry>,
@@ -68,15 +84,9 @@ pub async fn record_changes(
     stop: CancellationToken,
 ) {
     let mut changes: watch::Receiver<Arc<Content>> = folder.subscribe();
-    loop {
-        if let Some(files) = &*folder.current()
-            && let Err(error) = record(files, &registry, &ledger, &*clock).await
-        {
+    while let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await {
+        if let Err(error) = record_current(&folder, &registry, &ledger, &*clock).await {
             tracing::error!(%error, "the policy version could not be recorded");
-        }
-        match stop.run_until_cancelled(changes.changed()).await {
-            Some(Ok(())) => {}
-            Some(Err(_)) | None => return,
         }
     }
 }

@@ -56,6 +56,9 @@ pub enum HubRunError {
     /// The region's folder.
     #[error("the region's folder: {0}")]
     Region(#[from] RegionFolderError),
+    /// The region's version cannot be recorded.
+    #[error("record the policy version: {0}")]
+    Policy(HubError),
     /// The server failed.
     #[error("serve: {0}")]
     Serve(#[from] tonic::transport::Error),
@@ -143,7 +146,7 @@ async fn open(
     behind.tasks.spawn(follow(projector.run(behind.stop.clone()), health.clone(), behind.stop.clone()));
     behind.tasks.spawn(follow(keeper.run(behind.stop.clone()), health, behind.stop.clone()));
     ledger.wait_for(end).await.map_err(HubRunError::Projector)?;
-    watch_region(config, clock, &registry, &ledger, behind)?;
+    watch_region(config, clock, &registry, &ledger, behind).await?;
     Ok(Arc::new(Hub::new(HubParts {
         ledger,
         registry,
@@ -166,17 +169,19 @@ async fn follow(follower: impl Future<Output = ()>, health: HealthReporter, stop
     }
 }
 
-fn watch_region(
+/// Takes up the region's folder, the version that is in it first of all, and follows it from then on.
+async fn watch_region(
     config: &HubConfig,
     clock: &Arc<dyn Clock>,
     registry: &Arc<Registry>,
     ledger: &Ledger,
     behind: &Behind,
-) -> Result<(), RegionFolderError> {
+) -> Result<(), HubRunError> {
     let (folder, interval) = (config.region_data.clone(), config.limits.watch_interval());
     let (content, watcher) = region::watched(folder, Arc::clone(registry), Arc::clone(clock), interval)?;
     behind.tasks.spawn(watcher.run(behind.stop.clone()));
     let (registry, ledger, clock) = (Arc::clone(registry), ledger.clone(), Arc::clone(clock));
+    region::record_current(&content, &registry, &ledger, &*clock).await.map_err(HubRunError::Policy)?;
     behind.tasks.spawn(region::record_changes(content, registry, ledger, clock, behind.stop.clone()));
     Ok(())
 }
