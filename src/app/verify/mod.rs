@@ -29,12 +29,12 @@ use crate::sys::files::{self, FileError};
 /// Checks a hub's data folder, or the log that a running hub shows.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord verify --data /var/lib/concord/hub\n  \
-    concord verify --data copy --key log.vkey --authority ca.pem\n  \
+    concord verify --data copy --log-key log.vkey --authority ca.pem\n  \
     concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n\n\
     Exit status 0 when everything agrees; 1 otherwise, and the first thing that does not is named.")]
 pub struct VerifyArgs {
     /// The data folder of a stopped hub, or a copy: `entries`, `tile` and `checkpoint`.
-    #[arg(long, conflicts_with = "hub")]
+    #[arg(long)]
     data: Option<PathBuf>,
     /// The log's public key, or a file with it; `log.vkey` in the folder if it is not given.
     #[arg(long)]

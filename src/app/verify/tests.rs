@@ -1,3 +1,5 @@
+//! A real hub's folder, and every way to tamper with it.
+
 use tempfile::TempDir;
 
 use super::data::{Sound, check};

@@ -1,3 +1,5 @@
+//! Tables as centres keep them, and every way to get a cell wrong.
+
 use super::*;
 
 const HEAD: &str = "programme,year,round,laboratory,item,method,samples,score_percent,status,sampled_on,published_on";

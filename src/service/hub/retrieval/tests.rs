@@ -1,3 +1,5 @@
+//! The hub over folders of its own, with nodes that keep and break the rules of a tunnel.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
