@@ -9,6 +9,7 @@ use concord::app::ca::{self, CaArgs};
 use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
 use concord::app::hub::{self, HubArgs};
+use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
@@ -31,6 +32,7 @@ enum Command {
     Verify(VerifyArgs),
     Node(NodeArgs),
     Demo(DemoArgs),
+    Map(MapArgs),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +59,8 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Verify(args) => Ok(verify::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
+        Command::Map(args) => Ok(map::run(args, out)?),
+        Command::Node(args) => Ok(node::run(args, clock, out)?),
     }
 }
 
