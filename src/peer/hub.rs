@@ -196,7 +196,7 @@ impl HubClient {
         };
         let answered = tokio::time::timeout(wait, make(dial(), request)).await;
         let answered = answered.unwrap_or_else(|_| Err(Status::deadline_exceeded("the hub did not answer in time")));
-        let answered = answered.map(Response::into_inner).map_err(CallError::from);
+        let answered = answered.map(Response::into_inner).map_err(timely).map_err(CallError::from);
         if answered.as_ref().is_err_and(CallError::is_unreachable) {
             // Whoever else failed there has moved on already.
             let next = place.wrapping_add(1);
@@ -261,6 +261,15 @@ impl Faulty for CallError {
 impl fmt::Debug for HubClient {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("HubClient").field("instances", &self.instances.len()).finish_non_exhaustive()
+    }
+}
+
+/// Says "too late" in one way: tonic, on either side, calls a passed deadline cancelled, and nobody else cancels a call
+/// whose answer is still awaited.
+fn timely(status: Status) -> Status {
+    match status.code() {
+        Code::Cancelled => Status::deadline_exceeded("the hub did not answer in time"),
+        _ => status,
     }
 }
 

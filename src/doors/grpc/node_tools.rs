@@ -130,3 +130,6 @@ fn limit(asked: u32) -> usize {
 
 const SUGGESTIONS_MAX: usize = 5;
 const OUTCOMES_WAITING_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests;

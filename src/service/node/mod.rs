@@ -18,7 +18,7 @@ pub mod sheet;
 mod study;
 pub mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod tunnel;
 mod versions;
 

@@ -1,6 +1,7 @@
 //! A node against a hub that keeps the rules of the chain, and breaks those of the network.
 
 mod drafting;
+mod forward;
 mod outbox;
 mod pipeline;
-mod world;
+pub(crate) mod world;

@@ -190,6 +190,10 @@ impl World {
     }
 
     pub fn node_in(&self, folder: &Path) -> Node<TestHub> {
+        self.node_over(folder, Arc::clone(&self.hub))
+    }
+
+    pub fn node_over<L: HubLink>(&self, folder: &Path, link: Arc<L>) -> Node<L> {
         let (journal, opened) = Journal::open(&folder.join("journal"), JournalOptions::default()).unwrap();
         let end = Sequence(opened.next_sequence);
         let state = NodeState::open(&folder.join("state"), end, at("20260302120000")).unwrap();
@@ -210,7 +214,7 @@ impl World {
             cache_key: [3; 32],
             clock: Arc::clone(&self.clock) as Arc<_>,
         };
-        Node::open(parts, Arc::clone(&self.hub)).unwrap()
+        Node::open(parts, link).unwrap()
     }
 
     fn settings(&self) -> NodeSettings {
