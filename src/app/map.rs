@@ -80,9 +80,7 @@ pub enum MapError {
 /// [`MapError`], whose text says what to do next.
 pub fn run(args: &MapArgs, out: &mut dyn Write) -> Result<(), MapError> {
     match &args.command {
-        MapCommand::Unmapped { node, limit } => {
-            Ok(process::runtime()?.block_on(tools::unmapped(node, *limit, out))?)
-        }
+        MapCommand::Unmapped { node, limit } => Ok(process::runtime()?.block_on(tools::unmapped(node, *limit, out))?),
         MapCommand::Suggest { table, catalogue, json } => suggest(table, catalogue, *json, out),
     }
 }
@@ -141,7 +139,10 @@ mod tests {
         let lines = suggested(table.as_bytes()).unwrap();
         let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
         let best = &first["suggestions"][0];
-        assert_eq!((best["item"].as_str(), best["score"].as_u64(), best["unit_fits"].as_bool()), (Some("L01001"), Some(100), Some(true)));
+        assert_eq!(
+            (best["item"].as_str(), best["score"].as_u64(), best["unit_fits"].as_bool()),
+            (Some("L01001"), Some(100), Some(true))
+        );
         assert_eq!(lines.lines().count(), 2);
     }
 

@@ -131,8 +131,7 @@ pub async fn held(node: &NodeAddress, limit: u32, out: &mut dyn Write) -> Result
     for held in &results {
         if node.json {
             let (reference, reason) = (&held.reference, &held.reason);
-            let shown =
-                json!({ "intake": held.intake, "reference": reference, "reason": reason, "field": held.field });
+            let shown = json!({ "intake": held.intake, "reference": reference, "reason": reason, "field": held.field });
             writeln!(out, "{shown}")?;
         } else {
             writeln!(out, "{:>8}  {:<24} {:<24} {}", held.intake, held.reason, held.field, held.reference)?;
@@ -164,7 +163,13 @@ pub async fn unmapped(node: &NodeAddress, limit: u32, out: &mut dyn Write) -> Re
     let codes = node.client()?.unmapped(pb::UnmappedRequest { limit }).await?.into_inner().codes;
     for unmapped in &codes {
         let code = unmapped.code.clone().unwrap_or_default();
-        show_suggestions(out, node.json, (&code.system, &code.code, &unmapped.unit), unmapped.count, &unmapped.suggestions)?;
+        show_suggestions(
+            out,
+            node.json,
+            (&code.system, &code.code, &unmapped.unit),
+            unmapped.count,
+            &unmapped.suggestions,
+        )?;
     }
     if codes.is_empty() && !node.json {
         writeln!(out, "every code is mapped")?;
@@ -184,9 +189,7 @@ pub fn show_suggestions(
     suggestions: &[pb::Suggestion],
 ) -> io::Result<()> {
     if as_json {
-        let suggestion = |one: &pb::Suggestion| {
-            json!({ "item": one.item, "name_zh": one.name_zh, "name_en": one.name_en, "score": one.score, "unit_fits": one.unit_fits })
-        };
+        let suggestion = |one: &pb::Suggestion| json!({ "item": one.item, "name_zh": one.name_zh, "name_en": one.name_en, "score": one.score, "unit_fits": one.unit_fits });
         let suggestions: Vec<_> = suggestions.iter().map(suggestion).collect();
         let shown = json!({ "system": system, "code": code, "unit": unit, "count": count, "suggestions": suggestions });
         return writeln!(out, "{shown}");

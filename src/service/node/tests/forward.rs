@@ -248,7 +248,10 @@ async fn a_refusal_stops_no_order_but_a_wrong_request_is_told() {
     let (node, forwarder) = hospital(&other, &client);
     let error = forwarder.check(check("k1", &[("L", "K")]), Instant::now()).await.unwrap_err();
     let status = error.into_status().unwrap();
-    assert_eq!((status.code(), status.message(), status.details()), (Code::InvalidArgument, "lines[0]", &b"details"[..]));
+    assert_eq!(
+        (status.code(), status.message(), status.details()),
+        (Code::InvalidArgument, "lines[0]", &b"details"[..])
+    );
     let error = forwarder.decide(pb::DecideRequest::default()).await.unwrap_err();
     assert_eq!(error.into_status().unwrap().details(), b"details");
     let error = forwarder.check(check("", &[("L", "K")]), Instant::now()).await.unwrap_err();
