@@ -57,7 +57,6 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Verify(args) => Ok(verify::run(args, out)?),
-        Command::Node(args) => Ok(node::run(args, clock)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
