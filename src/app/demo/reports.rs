@@ -106,6 +106,7 @@ const POTASSIUM: &[u8] = include_bytes!("../../../deploy/demo/potassium.hl7");
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::phi::Phi;
     use crate::wire::hl7::{self, SourceSettings};
 
     #[test]
@@ -116,8 +117,8 @@ mod tests {
             assert!(!message.contains(&b'{'), "{}: a word was not filled in", report.order);
             let read = hl7::read(&message, &SourceSettings::default()).remove(0).unwrap();
             assert_eq!(read.len(), 1, "{}", report.order);
-            assert_eq!(read[0].patient.family_name.reveal(), report.patient.name.0);
-            assert_eq!(read[0].patient.given_name.reveal(), report.patient.name.1);
+            assert_eq!(read[0].patient.family_name, Phi::new(report.patient.name.0.to_owned()));
+            assert_eq!(read[0].patient.given_name, Phi::new(report.patient.name.1.to_owned()));
         }
     }
 }
