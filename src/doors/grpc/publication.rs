@@ -3,9 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::Stream;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::{Stream, stream};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::doors::auth::Permit;
@@ -26,9 +24,8 @@ impl Publication for PublicationDoor {
         request: Request<Streaming<pb::PublishRequest>>,
     ) -> Result<Response<Self::PublishStream>, Status> {
         let permit = permit(&request)?;
-        let (receipts, answered) = mpsc::channel(RECEIPTS_WAITING_MAX);
-        tokio::spawn(take_all(Arc::clone(&self.0), permit, request.into_inner(), receipts));
-        Ok(Response::new(Box::pin(ReceiverStream::new(answered))))
+        let open = (Arc::clone(&self.0), permit, request.into_inner());
+        Ok(Response::new(Box::pin(stream::unfold(Some(open), take_next))))
     }
 
     async fn position(&self, request: Request<pb::PositionRequest>) -> Result<Response<pb::PositionResponse>, Status> {
@@ -37,27 +34,16 @@ impl Publication for PublicationDoor {
     }
 }
 
-/// Takes batch after batch; ends with the stream, with the first refusal, or when nobody reads the receipts.
-async fn take_all(
-    hub: Arc<Hub>,
-    permit: Permit,
-    mut batches: Streaming<pb::PublishRequest>,
-    receipts: mpsc::Sender<Result<pb::Receipt, Status>>,
-) {
-    loop {
-        let answer = match batches.message().await {
-            Ok(None) => return,
-            Ok(Some(sent)) => {
-                hub.take_batch(&permit.caller, sent.batch, &sent.signing_certificate).await.map_err(refuse)
-            }
-            Err(status) => Err(status),
-        };
-        let last = answer.is_err();
-        if receipts.send(answer).await.is_err() || last {
-            return;
-        }
-    }
-}
+type Open = (Arc<Hub>, Permit, Streaming<pb::PublishRequest>);
 
-/// Receipts that wait for a slow node; it then sends no further batch into the journal.
-const RECEIPTS_WAITING_MAX: usize = 8;
+/// Takes the next batch when its receipt is asked for; ends with the stream, or after the first refusal.
+async fn take_next(open: Option<Open>) -> Option<(Result<pb::Receipt, Status>, Option<Open>)> {
+    let (hub, permit, mut batches) = open?;
+    let answer = match batches.message().await {
+        Ok(None) => return None,
+        Ok(Some(sent)) => hub.take_batch(&permit.caller, sent.batch, &sent.signing_certificate).await.map_err(refuse),
+        Err(status) => Err(status),
+    };
+    let next = answer.is_ok().then_some((hub, permit, batches));
+    Some((answer, next))
+}
