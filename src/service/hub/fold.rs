@@ -202,10 +202,7 @@ fn decision(
         change.set_prompt_state(id, state(place.sequence))?;
         change.put_decided(organisation, &asked.encounter, kept.result, id)?;
         for (figure, delta) in figures_of(decision, record) {
-            count(change, day, organisation, None, figure.clone(), delta)?;
-            for item in &asked.items {
-                count(change, day, organisation, Some(*item), figure.clone(), delta)?;
-            }
+            count_with_items(change, day, organisation, &asked.items, &figure, delta)?;
         }
         if accepted && change.mark(Marked::ReportRecognised, kept.report.as_bytes(), day, organisation)? {
             count(change, day, organisation, None, Figure::ReportsRecognised, 1)?;
@@ -251,11 +248,7 @@ fn revocation(
     }
     change.set_prompt_state(id, PromptState::Open)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
-    count(change, day, organisation, None, Figure::Revoked, 1)?;
-    for item in asked.items {
-        count(change, day, organisation, Some(item), Figure::Revoked, 1)?;
-    }
-    Ok(())
+    count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)
 }
 
 /// Takes a report out of the day's recognised ones: the rate counts what stood in the end.
@@ -324,6 +317,21 @@ fn count(
     delta: i64,
 ) -> Result<(), HubError> {
     Ok(change.add(&FigureKey { day, organisation, item, figure }, delta)?)
+}
+
+/// Counts in the organisation's row of the day and in the row of each item.
+fn count_with_items(
+    change: &HubChange<'_>,
+    day: i64,
+    organisation: OrganisationCode,
+    items: &[ItemCode],
+    figure: &Figure,
+    delta: i64,
+) -> Result<(), HubError> {
+    for item in std::iter::once(None).chain(items.iter().copied().map(Some)) {
+        count(change, day, organisation, item, figure.clone(), delta)?;
+    }
+    Ok(())
 }
 
 fn organisation(code: &str) -> Result<OrganisationCode, FieldError> {

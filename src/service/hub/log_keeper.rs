@@ -5,11 +5,11 @@
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::fault::Faulty;
 use crate::domain::log::Sequence;
 use crate::merkle::checkpoint::Checkpoint;
 use crate::merkle::note::{Note, VerifierKey};
 use crate::service::hub::error::HubError;
+use crate::service::hub::follow::follow;
 use crate::store::journal::{JournalReader, Scan};
 use crate::store::tiles::TileStore;
 
@@ -47,25 +47,9 @@ impl LogKeeper {
     }
 
     /// Follows the journal until `stop`. When it returns early no receipt is given any more.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut committed = self.journal.committed();
-        loop {
-            committed.mark_unchanged();
-            let caught_up = tokio::task::spawn_blocking(move || {
-                let outcome = self.catch_up();
-                (self, outcome)
-            });
-            let Ok((keeper, outcome)) = caught_up.await else { return };
-            self = keeper;
-            if let Err(error) = outcome {
-                tracing::error!(%error, fault = ?error.fault(), "the public log has stopped; restart rebuilds it");
-                return;
-            }
-            match stop.run_until_cancelled(committed.changed()).await {
-                Some(Ok(())) => {}
-                Some(Err(_)) | None => return,
-            }
-        }
+    pub async fn run(self, stop: CancellationToken) {
+        let committed = self.journal.committed();
+        follow(self, Self::catch_up, committed, "public log", stop).await;
     }
 
     /// Appends every durable record to the log and publishes a checkpoint that covers them.

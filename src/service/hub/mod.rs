@@ -9,6 +9,7 @@ mod check;
 mod decide;
 pub mod error;
 pub mod fold;
+mod follow;
 pub mod grant;
 mod identity;
 pub mod ledger;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::fault::Faulty;
 use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
 use crate::pki::signing::VerifyingKeyRecord;
 use crate::ports::index::EntryIndex;
 use crate::service::hub::error::HubError;
+use crate::service::hub::follow::follow;
 use crate::service::hub::fold::{self, Placed};
 use crate::service::hub::registry::{Registry, Version};
 use crate::store::hub::HubState;
@@ -58,26 +58,10 @@ impl Projector {
     }
 
     /// Follows the journal until `stop`. When it returns early the hub no longer answers requests that write.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut committed = self.journal.committed();
-        loop {
-            committed.mark_unchanged();
-            let caught_up = tokio::task::spawn_blocking(move || {
-                let outcome = self.catch_up();
-                (self, outcome)
-            });
-            let Ok((projector, outcome)) = caught_up.await else { return };
-            self = projector;
-            if let Err(error) = outcome {
-                tracing::error!(%error, fault = ?error.fault(), "the projections have stopped; restart rebuilds them");
-                return;
-            }
-            match stop.run_until_cancelled(committed.changed()).await {
-                Some(Ok(())) => {}
-                Some(Err(_)) | None => break,
-            }
-        }
-        let last = tokio::task::spawn_blocking(move || self.catch_up().and_then(|()| self.flush()));
+    pub async fn run(self, stop: CancellationToken) {
+        let committed = self.journal.committed();
+        let Some(mut projector) = follow(self, Self::catch_up, committed, "projections", stop).await else { return };
+        let last = tokio::task::spawn_blocking(move || projector.catch_up().and_then(|()| projector.flush()));
         if let Ok(Err(error)) = last.await {
             tracing::warn!(%error, "the projections were not flushed; they are brought up to date at the next start");
         }
