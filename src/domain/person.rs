@@ -68,6 +68,34 @@ impl Person {
         Ok(found.into_iter().map(|(_, identifier)| identifier).collect())
     }
 
+    /// Gives the identifiers that are not of a strong type, trimmed and in upper case: they mean something inside the
+    /// hospital alone.
+    pub fn local_identifiers(&self, strong: &[IdentifierType]) -> Vec<Identifier> {
+        let local = self.identifiers.iter().filter(|identifier| !strong.contains(&identifier.kind));
+        let plain = local.map(|identifier| Identifier {
+            kind: identifier.kind.clone(),
+            authority: identifier.authority.trim().to_owned(),
+            value: Phi::new(identifier.value.reveal().trim().to_uppercase()),
+        });
+        plain.filter(|identifier| !identifier.value.reveal().is_empty()).collect()
+    }
+
+    /// Gives the person with strong identifiers alone, and with the sex and birth date that a citizen number carries
+    /// where the hospital did not send them.
+    ///
+    /// # Errors
+    /// [`PersonError`] as [`Person::strong_identifiers`].
+    pub fn completed(&self, strong: &[IdentifierType]) -> Result<Self, PersonError> {
+        let identifiers = self.strong_identifiers(strong)?;
+        let citizen = identifiers.iter().find(|identifier| identifier.kind.as_str() == IdentifierType::CITIZEN);
+        let number: Option<CitizenNumber> = citizen.and_then(|identifier| identifier.value.reveal().parse().ok());
+        Ok(Self {
+            sex: self.sex.clone().or_else(|| number.as_ref().map(CitizenNumber::sex)),
+            birth_date: self.birth_date.clone().or_else(|| number.as_ref().map(CitizenNumber::birth_date)),
+            identifiers,
+        })
+    }
+
     /// Feeds the sex to a keyed digest, if it is known, and says whether it did.
     pub fn feed_sex(&self, digest: &mut dyn FnMut(&[u8])) -> bool {
         let letter = self.sex.as_ref().map(|sex| match sex.reveal() {

@@ -95,6 +95,8 @@ pub struct Observation {
     pub observed: Option<Moment>,
     /// OBX-15, who produced it.
     pub producer: Option<Coded>,
+    /// OBX-23, the organisation that performed it.
+    pub performer: Option<Performer>,
     /// OBX-17.
     pub method: Option<Coded>,
     /// OBX-18.
@@ -103,6 +105,17 @@ pub struct Observation {
     pub analysed: Option<Moment>,
     /// Notes under it.
     pub notes: Vec<Phi<String>>,
+}
+
+/// An organisation, as an XON names it.
+///
+/// Source: HL7 v2.5.1, 2.A.88.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performer {
+    /// XON-10, its identifier; XON-3, the number that it replaced in v2.5, where that is empty.
+    pub identifier: String,
+    /// XON-1.
+    pub name: String,
 }
 
 /// Reads the reports of a message, one for each OBR, also of those without results.
@@ -213,12 +226,21 @@ fn observation(noted: &Noted<'_>, report: ReportStatus, settings: &SourceSetting
         status: ObservationStatus::of(&obx.field(11).value().unwrap_or_default(), report),
         observed: clinical(obx, "OBX", 14, settings)?,
         producer: Coded::of_filled(obx.field(15)),
+        performer: performer(obx),
         method: Coded::of_filled(obx.field(17)),
         instrument: EntityId::of(obx.field(18)),
         analysed: lenient(obx, 19, settings),
         notes: notes(&noted.notes),
         value_type,
     })
+}
+
+fn performer(obx: Segment<'_>) -> Option<Performer> {
+    let component = |number| obx.field(23).component(number).value();
+    let (identifier, name) = (component(10).or_else(|| component(3)), component(1));
+    let is_named = identifier.is_some() || name.is_some();
+    let performer = Performer { identifier: identifier.unwrap_or_default(), name: name.unwrap_or_default() };
+    is_named.then_some(performer)
 }
 
 /// Reads a time that decides how old a result is; one that does not exist is refused rather than guessed. Text that does
