@@ -12,13 +12,16 @@ use super::error::{IntakeError, NodeError};
 use super::ledger::{NO_INTAKE, NodeRecord};
 use super::sheet::Reason;
 use super::{Node, names};
+use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Digest;
-use crate::domain::limits::CHUNK_BYTES;
+use crate::domain::limits::{CHUNK_BYTES, KEY_BYTES_MAX};
 use crate::domain::time::Moment;
 use crate::ports::hub::HubLink;
 use crate::store::node::InstanceUid;
 use crate::wire;
 use crate::wire::dicom::InstanceFacts;
+use crate::wire::hl7::error::Hl7Error;
+use crate::wire::hl7::header::Header;
 use crate::wire::hl7::{Outcome, Reading};
 use crate::wire::pb;
 
@@ -46,8 +49,8 @@ impl<L: HubLink> Node<L> {
     /// Takes one HL7 message, which the door has read. It is durable when this returns.
     ///
     /// # Errors
-    /// [`IntakeError::Message`] when it is not acceptable (answer AE or AR by its fault); [`IntakeError::Node`] when it
-    /// could not be kept.
+    /// [`IntakeError::Message`] when it is not acceptable (answer AE or AR by its fault) and kept for somebody to look at;
+    /// [`IntakeError::Node`] when it could not be kept.
     pub async fn take_message(
         &self,
         source: &str,
@@ -59,14 +62,11 @@ impl<L: HubLink> Node<L> {
             Outcome::Reports(_) => {}
             Outcome::Acknowledgement => return Ok(Taken::Nothing),
             Outcome::Refused(error) => {
-                self.core.figures.refused.add(1);
-                return Err((*error).into());
+                return self.note_refused(source, original, &reading.header, *error, received_at).await;
             }
         }
-        let header = &reading.header;
         let digest = wire::batch::digest(&original);
-        let key = names::message_key(header.field(3), header.field(4), header.control_id(), &digest);
-        let key = Digest::new(key);
+        let key = key_of(&reading.header, &digest);
         let _one_at_a_time = self.core.turn(key.as_bytes()).await;
         let is_known = blocking(&self.core, move |core| Ok(core.state.message(key)?.is_some())).await?;
         if is_known {
@@ -90,6 +90,43 @@ impl<L: HubLink> Node<L> {
         .await?;
         self.core.figures.messages_taken.add(1);
         Ok(Taken::New)
+    }
+
+    /// Keeps a message that is not acceptable, for somebody to look at; sent again, it is kept once. A sender whose message
+    /// could be neither taken nor kept hears of the latter, and sends it again.
+    async fn note_refused(
+        &self,
+        source: &str,
+        original: Bytes,
+        header: &Header,
+        error: Hl7Error,
+        received_at: Moment,
+    ) -> Result<Taken, IntakeError> {
+        self.core.figures.refused.add(1);
+        let digest = wire::batch::digest(&original);
+        let key = key_of(header, &digest);
+        let _one_at_a_time = self.core.turn(key.as_bytes()).await;
+        let refused_key = names::refused_key(&key);
+        if blocking(&self.core, move |core| Ok(core.state.message(refused_key)?.is_some())).await? {
+            return Err(error.into());
+        }
+        let size_bytes = u64::try_from(original.len()).unwrap_or(u64::MAX);
+        let control_id = header.control_id();
+        let control_id = control_id.get(..control_id.floor_char_boundary(KEY_BYTES_MAX)).unwrap_or_default();
+        let condition = error.condition();
+        self.record(NodeRecord::Refused(pb::RefusedIntake {
+            source: source.to_owned(),
+            message: if original.len() > INLINE_BYTES_MAX { Bytes::new() } else { original },
+            received_at: Some(received_at.into()),
+            digest: digest.as_bytes().to_vec().into(),
+            size_bytes,
+            key: key.as_bytes().to_vec().into(),
+            control_id: control_id.to_owned(),
+            answer: if error.fault() == Fault::Denied { "AR" } else { "AE" }.to_owned(),
+            field: format!("{} {} {}", error.place, condition.code, condition.name),
+        }))
+        .await?;
+        Err(error.into())
     }
 
     /// Takes one DICOM instance: `header` is what makes a Part 10 file before the data set. It is durable when this
@@ -147,6 +184,10 @@ enum Kept {
     New(Digest, u64),
     Again,
     Other,
+}
+
+fn key_of(header: &Header, digest: &Digest) -> Digest {
+    Digest::new(names::message_key(header.field(3), header.field(4), header.control_id(), digest))
 }
 
 /// Writes the file, and keeps it unless its UID is taken.

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::error::NodeError;
-use super::names;
+use super::sheet::Reason;
+use super::{links, names};
 use crate::domain::entry::{Content, Entry};
 use crate::domain::id::Digest;
 use crate::domain::log::{self, BatchNumber, Sequence};
@@ -13,7 +14,8 @@ use crate::domain::time::Moment;
 use crate::merkle::checkpoint::Checkpoint;
 use crate::store::journal::{Position, Record};
 use crate::store::node::{
-    HeldEntry, HeldPlace, InstanceUid, KeptInstance, KnownResult, NodeChange, NodeState, OriginalPlace, StudyUid,
+    HeldEntry, HeldPlace, IdentifierDigest, InstanceUid, KeptInstance, KnownResult, NodeChange, NodeState,
+    OriginalPlace, StudyUid,
 };
 use crate::store::projection::ProjectionError;
 use crate::wire::batch::Batch;
@@ -38,6 +40,10 @@ pub enum NodeRecord {
     Miss(pb::MissIntake),
     /// The hub has been told of such checks.
     MissesReported(pb::MissesReported),
+    /// Local identifiers that were seen beside strong ones.
+    Links(pb::LinksLearnt),
+    /// A message that was refused.
+    Refused(pb::RefusedIntake),
 }
 
 impl NodeRecord {
@@ -52,6 +58,8 @@ impl NodeRecord {
             Self::Reprocess(record) => (6, record.encode_to_vec().into()),
             Self::Miss(record) => (7, record.encode_to_vec().into()),
             Self::MissesReported(record) => (8, record.encode_to_vec().into()),
+            Self::Links(record) => (9, record.encode_to_vec().into()),
+            Self::Refused(record) => (10, record.encode_to_vec().into()),
         }
     }
 
@@ -70,6 +78,8 @@ impl NodeRecord {
             6 => pb::ReprocessMark::decode(payload).map(Self::Reprocess),
             7 => pb::MissIntake::decode(payload).map(Self::Miss),
             8 => pb::MissesReported::decode(payload).map(Self::MissesReported),
+            9 => pb::LinksLearnt::decode(payload).map(Self::Links),
+            10 => pb::RefusedIntake::decode(payload).map(Self::Refused),
             _ => return Err(NodeError::Record { sequence: record.sequence() }),
         };
         read.map_err(|_| NodeError::Record { sequence: record.sequence() })
@@ -89,6 +99,10 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
             let digest = Digest::try_from(message.digest.as_ref()).map_err(|_| damaged())?;
             let place = place_of(position, message);
             state.write(sequence.next(), |change| {
+                // Refused before, and taken now that its source is read otherwise.
+                if let Some(refused) = change.message(names::refused_key(&key))? {
+                    forget_held(change, refused)?;
+                }
                 change.put_original(digest, place)?;
                 change.put_message(key, sequence)
             })?;
@@ -111,8 +125,13 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
             state.write(sequence.next(), |change| apply_batch(change, position, sealed, &batch, &entries))?;
         }
         NodeRecord::Receipt(receipt) => {
+            let held = &receipt.rejected;
             let receipt = pb::Receipt::decode(receipt.receipt.clone()).map_err(|_| damaged())?;
-            state.write(sequence.next(), |change| apply_receipt(change, sequence, &receipt))?;
+            state.write(sequence.next(), |change| {
+                change.put_receipted(BatchNumber(receipt.sequence))?;
+                change.put_tree_size(tree_size(&receipt.checkpoint))?;
+                put_held(change, sequence, held)
+            })?;
         }
         NodeRecord::Outcome(outcome) => {
             let intake = if outcome.intake == NO_INTAKE { sequence } else { Sequence(outcome.intake) };
@@ -126,6 +145,27 @@ pub fn apply(state: &NodeState, position: Position, record: &NodeRecord) -> Resu
         NodeRecord::MissesReported(told) => state.write(sequence.next(), |change| {
             told.check_keys.iter().try_for_each(|check_key| change.remove_miss(check_key))
         })?,
+        NodeRecord::Links(learnt) => {
+            let learnt: Option<Vec<_>> = learnt.links.iter().map(links::learnt).collect();
+            let learnt = learnt.ok_or_else(damaged)?;
+            state.write(sequence.next(), |change| {
+                learnt.into_iter().try_for_each(|(local, seen)| change.put_link(local, seen))
+            })?;
+        }
+        NodeRecord::Refused(refused) => {
+            let key = Digest::try_from(refused.key.as_ref()).map_err(|_| damaged())?;
+            let held = pb::HeldItem {
+                reference: refused.control_id.clone(),
+                reason: format!("{}_{}", Reason::Refused, refused.answer),
+                field: refused.field.clone(),
+            };
+            state.write(sequence.next(), |change| {
+                if change.message(key)?.is_none() {
+                    put_held(change, sequence, &[held])?;
+                }
+                change.put_message(names::refused_key(&key), sequence)
+            })?;
+        }
     }
     Ok(())
 }
@@ -173,22 +213,8 @@ fn settle_study(change: &NodeChange<'_>, uid: String, entry: &Entry) -> Result<(
     let shown = entry.originals.iter().filter(|original| !original.instance_uid.is_empty()).count();
     let arrived = change.study_instances(&uid)?.len();
     let shown_to = if shown >= arrived { kept.last_intake.next() } else { kept.published_to };
-    change.put_published(&uid, entry.version, shown_to)
-}
-
-fn apply_receipt(change: &NodeChange<'_>, at: Sequence, receipt: &pb::Receipt) -> Result<(), ProjectionError> {
-    change.put_receipted(BatchNumber(receipt.sequence))?;
-    change.put_tree_size(tree_size(&receipt.checkpoint))?;
-    for (place, rejection) in receipt.rejections.iter().enumerate().take(REJECTIONS_MAX) {
-        let held = HeldEntry {
-            reference: format!("batch {} entry {}", receipt.sequence, rejection.entry),
-            reason: "REJECTED_BY_HUB".to_owned(),
-            field: format!("{} {}", rejection.field, rejection.reason),
-        };
-        let place = u16::try_from(place).unwrap_or(u16::MAX);
-        change.put_held(HeldPlace { intake: at, place }, &held)?;
-    }
-    Ok(())
+    change.put_published(&uid, entry.version, shown_to)?;
+    change.release(&names::awaited_study(&uid.0))
 }
 
 /// Reads the size out of a checkpoint that was verified before it was recorded.
@@ -202,15 +228,8 @@ fn apply_outcome(
     intake: Sequence,
     outcome: &pb::OutcomeRecord,
 ) -> Result<(), ProjectionError> {
-    for place in change.held_places(intake)? {
-        change.remove_held(place)?;
-    }
-    for (place, item) in outcome.held.iter().enumerate() {
-        let held =
-            HeldEntry { reference: item.reference.clone(), reason: item.reason.clone(), field: item.field.clone() };
-        let place = u16::try_from(place).unwrap_or(u16::MAX);
-        change.put_held(HeldPlace { intake, place }, &held)?;
-    }
+    forget_held(change, intake)?;
+    put_held(change, intake, &outcome.held)?;
     for item in &outcome.unmapped {
         let code = item.code.clone().unwrap_or_default();
         change.count_unmapped(&code.code, &code.system, &item.unit, intake)?;
@@ -218,11 +237,42 @@ fn apply_outcome(
     change.put_wanting(intake, !outcome.held.is_empty() || !outcome.unmapped.is_empty())?;
     if !outcome.study_uid.is_empty() {
         let study = StudyUid(outcome.study_uid.clone());
-        if let Some(kept) = change.study(&study)?.filter(|kept| kept.last_intake <= intake) {
-            change.put_published(&study, kept.published_version, intake.next())?;
+        if let Some(kept) = change.study(&study)?.filter(|kept| kept.last_intake.0 < outcome.study_to) {
+            change.put_published(&study, kept.published_version, Sequence(outcome.study_to))?;
         }
     }
+    for local in &outcome.awaits_links {
+        let Ok(local) = <[u8; 32]>::try_from(local.as_ref()) else { continue };
+        await_or_again(change, &local, change.link(IdentifierDigest(local))?.is_some(), intake)?;
+    }
+    for study in &outcome.awaits_studies {
+        let shown = change.study(&StudyUid(study.clone()))?.is_some_and(|kept| kept.published_version > 0);
+        await_or_again(change, &names::awaited_study(study), shown, intake)?;
+    }
     change.put_read_to(Sequence(outcome.read_to))
+}
+
+/// Has a record wait for something, or be read again at once where it came in the same step.
+fn await_or_again(
+    change: &NodeChange<'_>,
+    awaited: &[u8; 32],
+    has_come: bool,
+    intake: Sequence,
+) -> Result<(), ProjectionError> {
+    if has_come { change.put_again_one(intake) } else { change.put_awaiting(awaited, intake) }
+}
+
+fn put_held(change: &NodeChange<'_>, intake: Sequence, items: &[pb::HeldItem]) -> Result<(), ProjectionError> {
+    for (place, item) in (0..=u16::MAX).zip(items) {
+        let held =
+            HeldEntry { reference: item.reference.clone(), reason: item.reason.clone(), field: item.field.clone() };
+        change.put_held(HeldPlace { intake, place }, &held)?;
+    }
+    Ok(())
+}
+
+fn forget_held(change: &NodeChange<'_>, intake: Sequence) -> Result<(), ProjectionError> {
+    change.held_places(intake)?.into_iter().try_for_each(|place| change.remove_held(place))
 }
 
 /// Reads a moment of a record that the node wrote itself.
@@ -252,5 +302,3 @@ pub fn unpacked(position: log::Position) -> Position {
 pub const NO_INTAKE: u64 = u64::MAX;
 /// A segment is at most 1 GiB and its longest group less again, so an offset fits in 31 bits.
 const OFFSET_BITS: u32 = 31;
-/// Most rejections listed of one batch; a batch has no more entries.
-const REJECTIONS_MAX: usize = 1_000;

@@ -6,6 +6,7 @@ pub mod figures;
 pub mod forward;
 mod intake;
 pub mod ledger;
+mod links;
 mod miss;
 pub mod names;
 mod outbox;

@@ -38,6 +38,16 @@ pub fn message_key(application: &str, facility: &str, control_id: &str, digest: 
     named(b"concord/message/v1", parts)
 }
 
+/// Names a message as one that was refused, so that the same bytes may still be taken later.
+pub fn refused_key(message_key: &Digest) -> Digest {
+    Digest::new(named(b"concord/refused/v1", [message_key.as_bytes().as_slice()]))
+}
+
+/// Names the publication of a study, for whatever waits for it.
+pub fn awaited_study(study_uid: &str) -> [u8; 32] {
+    named(b"concord/awaited-study/v1", [study_uid.as_bytes()])
+}
+
 /// Digests what a version of a result says: not its number, nor which message brought it, nor when that was written.
 pub fn content_digest(entry: &Entry) -> Digest {
     let originals = entry.originals.iter().filter(|original| original.media_type != MESSAGE_MEDIA_TYPE);

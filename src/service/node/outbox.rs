@@ -8,12 +8,18 @@ use tokio::sync::mpsc;
 
 use super::core::{Core, blocking};
 use super::error::NodeError;
-use super::ledger::NodeRecord;
+use super::ledger::{self, NodeRecord};
+use super::names::MESSAGE_MEDIA_TYPE;
 use super::receipt::{self, Receipt};
+use super::sheet::Reason;
+use crate::domain::entry::{Content, Entry};
+use crate::domain::limits::{BATCH_ENTRIES_MAX, RECORD_BYTES_MAX};
 use crate::domain::log::BatchNumber;
 use crate::ports::hub::{HubError, HubLink};
-use crate::store::node::OutboxBatch;
-use crate::wire::pb;
+use crate::store::node::{OriginalPlace, OutboxBatch};
+use crate::wire::hl7::SourceSettings;
+use crate::wire::hl7::header::Header;
+use crate::wire::{self, pb};
 
 /// Sends what waits, up to a group of batches, and records their receipts. Gives the number of receipts recorded.
 ///
@@ -86,7 +92,9 @@ async fn record(
         if batch.receipted {
             continue;
         }
-        let record = NodeRecord::Receipt(pb::ReceiptRecord { receipt: believed.bytes });
+        let Receipt { bytes, message, .. } = believed;
+        let rejected = blocking(core, move |core| rejected(core, batch.batch, &message.rejections)).await?;
+        let record = NodeRecord::Receipt(pb::ReceiptRecord { receipt: bytes, rejected });
         let (kind, payload) = record.encode();
         core.journal.append(kind, payload).await?;
         blocking(core, Core::catch_up).await?;
@@ -94,6 +102,42 @@ async fn record(
         recorded += 1;
     }
     Ok(recorded)
+}
+
+/// Names entries that the hub did not index as their senders know them: by item, and by MSH-10 or the study.
+fn rejected(core: &Core, number: BatchNumber, rejections: &[pb::Rejection]) -> Result<Vec<pb::HeldItem>, NodeError> {
+    if rejections.is_empty() {
+        return Ok(Vec::new());
+    }
+    let batch = core.batch(number)?;
+    let entry = |rejection: &pb::Rejection| {
+        let bytes = batch.as_ref()?.entries.get(usize::try_from(rejection.entry).ok()?)?;
+        wire::entry::decode(bytes).ok()
+    };
+    let told = rejections.iter().take(BATCH_ENTRIES_MAX).map(|rejection| {
+        let reason = Reason::RejectedByHub.to_string();
+        let Some(entry) = entry(rejection) else {
+            let reference = format!("batch {} entry {}", number.0, rejection.entry);
+            return Ok(pb::HeldItem { reference, reason, field: format!("{} {}", rejection.field, rejection.reason) });
+        };
+        let item = entry.items.first().map(ToString::to_string).unwrap_or_default();
+        let field = format!("{item} {} {}", rejection.field, rejection.reason).trim_start().to_owned();
+        Ok(pb::HeldItem { reference: reference(core, &entry)?, reason, field })
+    });
+    told.collect()
+}
+
+fn reference(core: &Core, entry: &Entry) -> Result<String, NodeError> {
+    if let Content::Imaging(study) = &entry.content {
+        return Ok(study.study_uid.clone());
+    }
+    let message = entry.originals.iter().find(|original| original.media_type == MESSAGE_MEDIA_TYPE);
+    let Some(digest) = message.map(|message| message.digest) else { return Ok(String::new()) };
+    let bytes = match core.state.original(digest)? {
+        Some(OriginalPlace::InJournal { position, .. }) => core.message_at(ledger::unpacked(position))?,
+        _ => core.originals.read_all(digest, RECORD_BYTES_MAX as u64)?.into(),
+    };
+    Ok(Header::of_bytes(&bytes, &SourceSettings::default()).control_id().to_owned())
 }
 
 fn believe(core: &Core, batch: &OutboxBatch, bytes: Bytes) -> Result<Receipt, NodeError> {

@@ -6,6 +6,7 @@ use ring::hmac;
 
 use super::core::Core;
 use super::error::NodeError;
+use super::links;
 use super::sheet::{Held, Reason};
 use crate::domain::id::Pseudonym;
 use crate::domain::person::{Person, PersonError};
@@ -24,6 +25,7 @@ pub(super) async fn resolve<L: HubLink>(core: &Core, link: &L, persons: &[Person
     let mut asked: BTreeMap<IdentifierDigest, (Person, Vec<usize>)> = BTreeMap::new();
     for (place, person) in persons.iter().enumerate() {
         match judge(core, person) {
+            Err(why) if why.reason == Reason::NoStrongIdentifier => answers.push(Some(links::follow(core, person)?)),
             Err(why) => answers.push(Some(Err(why))),
             Ok((digest, strong)) => {
                 let known = core.state.pseudonym(digest, core.clock.now())?;

@@ -2,12 +2,14 @@
 //! in one group whose last record says how far it has read, so that a crash neither loses nor doubles a result: what is
 //! read again says nothing new.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use super::core::{Core, blocking};
 use super::error::NodeError;
 use super::ledger::{NodeRecord, moment};
+use super::links;
 use super::people::{self, Whose};
 use super::report::ReportDesk;
 use super::seal::seal;
@@ -18,7 +20,7 @@ use crate::domain::id::Digest;
 use crate::domain::log::Sequence;
 use crate::domain::person::Person;
 use crate::ports::hub::HubLink;
-use crate::store::node::StudyUid;
+use crate::store::node::{IdentifierDigest, KeptStudy, StudyUid};
 use crate::wire::hl7::{Outcome, Reading, SourceSettings};
 use crate::wire::pb;
 
@@ -41,8 +43,8 @@ pub struct Step {
 /// One intake record, or one study, with what it came to.
 struct Read {
     intake: Sequence,
-    /// The study, where it was read as a whole.
-    study: Option<StudyUid>,
+    /// The study, where it was read as a whole, with every instance below a record.
+    study: Option<(StudyUid, Sequence)>,
     /// Whether it was read before.
     again: bool,
     sheets: Vec<Sheet>,
@@ -51,10 +53,12 @@ struct Read {
 /// What waits of a record.
 struct Rest {
     intake: Sequence,
-    study: Option<StudyUid>,
+    study: Option<(StudyUid, Sequence)>,
     again: bool,
     held: Vec<(String, Held)>,
     unmapped: Vec<Unmapped>,
+    awaits_links: BTreeSet<IdentifierDigest>,
+    awaits_studies: BTreeSet<String>,
 }
 
 impl Pipeline {
@@ -119,9 +123,9 @@ fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {
     let quiet_ms = i64::try_from(core.settings.study_quiet.as_millis()).unwrap_or(i64::MAX);
     for (uid, kept) in core.state.dirty_studies()?.into_iter().take(STEP_STUDIES_MAX) {
         let is_quiet = core.clock.now().ms_since(kept.last_arrival) >= quiet_ms;
-        if is_quiet && !reads.iter().any(|read| read.study.as_ref() == Some(&uid)) {
-            let sheets = vec![study::draft(core, &uid, &kept)?];
-            reads.push(Read { intake: kept.last_intake, study: Some(uid), again: false, sheets });
+        let is_read = |read: &Read| read.study.as_ref().is_some_and(|(study, _)| *study == uid);
+        if is_quiet && !reads.iter().any(is_read) {
+            reads.push(read_study(core, kept.first_intake, uid, &kept, false)?);
         }
     }
     Ok((reads, next))
@@ -140,12 +144,16 @@ fn read_one(core: &Core, intake: Sequence, record: &NodeRecord, again: bool) -> 
         NodeRecord::Instance(instance) if again => {
             let uid = StudyUid(instance.study_uid.clone());
             let Some(kept) = core.state.study(&uid)? else { return Ok(None) };
-            let sheets = vec![study::draft(core, &uid, &kept)?];
-            Ok(Some(Read { intake, study: Some(uid), again, sheets }))
+            read_study(core, intake, uid, &kept, again).map(Some)
         }
         // New instances wait until their study is quiet; all else is the node's own.
         _ => Ok(None),
     }
+}
+
+fn read_study(core: &Core, intake: Sequence, uid: StudyUid, kept: &KeptStudy, again: bool) -> Result<Read, NodeError> {
+    let sheets = vec![study::draft(core, &uid, kept)?];
+    Ok(Read { intake, study: Some((uid, kept.last_intake.next())), again, sheets })
 }
 
 fn read_message(core: &Core, intake: Sequence, message: &pb::MessageIntake) -> Result<Vec<Sheet>, NodeError> {
@@ -183,13 +191,23 @@ type Settled = (Vec<NodeRecord>, usize, (usize, usize));
 fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result<Settled, NodeError> {
     let mut versions = Versions::new(core);
     let mut whose = whose.into_iter();
-    let mut rests = Vec::new();
+    let (mut rests, mut links) = (Vec::new(), Vec::new());
     for read in reads {
-        let mut rest =
-            Rest { intake: read.intake, study: read.study, again: read.again, held: Vec::new(), unmapped: Vec::new() };
+        let is_message = read.study.is_none();
+        let mut rest = Rest::of(&read);
         for sheet in read.sheets {
             let nobody = Err(Held::new(Reason::NoStrongIdentifier, "identifiers"));
-            let waits = versions.take(whose.next().unwrap_or(nobody), sheet.changes)?;
+            let whose = whose.next().unwrap_or(nobody);
+            if let (true, Ok(pseudonym)) = (is_message, &whose) {
+                links.extend(links::learn(core, &sheet.person, *pseudonym)?);
+            }
+            let waits = versions.take(whose, sheet.changes)?;
+            if waits.iter().any(|held| held.reason == Reason::NoStrongIdentifier) {
+                rest.awaits_links.extend(links::unlinked(core, &sheet.person)?);
+            }
+            if waits.iter().any(|held| held.reason == Reason::AwaitsStudy) {
+                rest.awaits_studies.extend(sheet.studies);
+            }
             rest.held.extend(sheet.held.into_iter().chain(waits).map(|held| (sheet.reference.clone(), held)));
             rest.unmapped.extend(sheet.unmapped);
         }
@@ -200,7 +218,9 @@ fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result
     let batches = seal(core, &entries)?;
     let sealed = batches.iter().map(|batch| NodeRecord::Sealed(pb::SealedBatch { batch: batch.encode(), read_to: 0 }));
     let told = rests.into_iter().filter(Rest::is_told).map(|rest| NodeRecord::Outcome(rest.record()));
-    let mut records: Vec<NodeRecord> = sealed.chain(told).collect();
+    let links = Some(links).filter(|links| !links.is_empty());
+    let links = links.map(|links| NodeRecord::Links(pb::LinksLearnt { links }));
+    let mut records: Vec<NodeRecord> = links.into_iter().chain(sealed).chain(told).collect();
     match records.last_mut() {
         Some(NodeRecord::Sealed(last)) => last.read_to = next,
         Some(NodeRecord::Outcome(last)) => last.read_to = next,
@@ -210,6 +230,18 @@ fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result
 }
 
 impl Rest {
+    fn of(read: &Read) -> Self {
+        Self {
+            intake: read.intake,
+            study: read.study.clone(),
+            again: read.again,
+            held: Vec::new(),
+            unmapped: Vec::new(),
+            awaits_links: BTreeSet::new(),
+            awaits_studies: BTreeSet::new(),
+        }
+    }
+
     /// Says whether it must be recorded: something waits, or waited before, or a study came to nothing.
     fn is_told(&self) -> bool {
         self.again || !self.held.is_empty() || !self.unmapped.is_empty() || self.study.is_some()
@@ -226,12 +258,17 @@ impl Rest {
             .into_iter()
             .take(WAITING_MAX)
             .map(|unmapped| pb::UnmappedItem { code: Some((&unmapped.code).into()), unit: unmapped.unit });
+        let (study_uid, study_to) = self.study.map(|(study, to)| (study.0, to.0)).unwrap_or_default();
+        let awaits_links = self.awaits_links.into_iter().take(AWAITED_MAX).map(|local| local.0.to_vec().into());
         pb::OutcomeRecord {
             intake: self.intake.0,
             held: held.collect(),
             unmapped: unmapped.collect(),
             read_to: 0,
-            study_uid: self.study.map(|study| study.0).unwrap_or_default(),
+            study_uid,
+            study_to,
+            awaits_links: awaits_links.collect(),
+            awaits_studies: self.awaits_studies.into_iter().take(AWAITED_MAX).collect(),
         }
     }
 }
@@ -244,6 +281,8 @@ impl Core {
     }
 }
 
+/// Most identifiers, and most studies, that one intake record waits for.
+const AWAITED_MAX: usize = 64;
 const STEP_RECORDS_MAX: usize = 1_000;
 const STEP_AGAIN_MAX: usize = 200;
 const STEP_STUDIES_MAX: usize = 64;

@@ -45,12 +45,9 @@ impl ReportDesk<'_> {
     /// Drafts what a report says.
     pub fn draft(&self, report: &Report) -> Sheet {
         let mut sheet = Sheet {
-            reference: self.control_id.to_owned(),
             person: self.identifiers.person_of_report(&report.patient),
-            changes: Vec::new(),
-            held: Vec::new(),
-            unmapped: Vec::new(),
             documents: documents(report),
+            ..Sheet::new(self.control_id)
         };
         let Some(order) = Order::of(report) else {
             sheet.held.push(Held::new(Reason::NoOrderNumber, "OBR-3"));
@@ -128,7 +125,7 @@ impl ReportDesk<'_> {
             result: context.result,
             report: context.report_id,
             status: found.status,
-            laboratory: observation.producer.as_ref().and_then(laboratory_of).unwrap_or(self.publisher),
+            laboratory: laboratory_of(observation).unwrap_or(self.publisher),
             items: vec![mapped.item],
             times: found.times,
             sensitivity: known.sensitivity,
@@ -218,6 +215,7 @@ impl ReportDesk<'_> {
             let attached = originals.iter().map(|original| Change::Attach(result, original.clone(), reported));
             sheet.changes.extend(attached);
         }
+        sheet.studies.clone_from(&report.study_uids);
     }
 }
 
@@ -312,9 +310,14 @@ fn specimen_of(coded: &Coded) -> Option<Specimen> {
     texts.chain([coded.original.as_str()]).find_map(Specimen::parse)
 }
 
-fn laboratory_of(producer: &Coded) -> Option<OrganisationCode> {
-    let triplets = std::iter::once(&producer.first).chain(&producer.alternate);
-    triplets.flat_map(|code| [&code.code, &code.text]).find_map(|text| text.parse().ok())
+/// Gives the laboratory that did the work, where OBX-23 or the older OBX-15 names it by its unified code.
+fn laboratory_of(observation: &Observation) -> Option<OrganisationCode> {
+    let performer = observation.performer.as_ref().and_then(|performer| performer.identifier.trim().parse().ok());
+    performer.or_else(|| {
+        let producer = observation.producer.as_ref()?;
+        let triplets = std::iter::once(&producer.first).chain(&producer.alternate);
+        triplets.flat_map(|code| [&code.code, &code.text]).find_map(|text| text.parse().ok())
+    })
 }
 
 /// Longest name, range or method in an entry, in bytes.

@@ -25,6 +25,8 @@ pub struct Sheet {
     pub unmapped: Vec<Unmapped>,
     /// Documents inside it, to be kept as originals of their own before anything names them.
     pub documents: Vec<Document>,
+    /// Studies that prose is about; it waits for them.
+    pub studies: Vec<String>,
 }
 
 /// What a report says of a result.
@@ -118,6 +120,10 @@ pub enum Reason {
     RejectedByHub,
     /// An instance names no study, or no series.
     NoStudy,
+    /// A report came before the study it is about, and joins it by itself.
+    AwaitsStudy,
+    /// A message was answered with AE or AR.
+    Refused,
 }
 
 impl Sheet {
@@ -130,6 +136,7 @@ impl Sheet {
             held: Vec::new(),
             unmapped: Vec::new(),
             documents: Vec::new(),
+            studies: Vec::new(),
         }
     }
 
@@ -186,6 +193,8 @@ impl fmt::Display for Reason {
             Self::Unreadable => "UNREADABLE",
             Self::RejectedByHub => "REJECTED_BY_HUB",
             Self::NoStudy => "NO_STUDY",
+            Self::AwaitsStudy => "AWAITS_STUDY",
+            Self::Refused => "REFUSED",
         })
     }
 }

@@ -50,7 +50,10 @@ impl<'c> Versions<'c> {
                 (_, Err(why)) => Some(why.clone()),
                 (Change::Say(draft), Ok(patient)) => self.say(*draft, *patient)?,
                 (Change::Confirm(result, reported), Ok(patient)) => self.confirm(result, reported, *patient)?,
-                (Change::Attach(result, original, _), Ok(patient)) => self.attach(result, original, *patient)?,
+                (Change::Attach(result, original, _), Ok(patient)) => {
+                    // One line for the report, however many documents it has.
+                    self.attach(result, original, *patient)?.filter(|why| !held.contains(why))
+                }
             };
             held.extend(waits);
         }
@@ -116,7 +119,9 @@ impl<'c> Versions<'c> {
     }
 
     fn attach(&mut self, result: ResultId, original: Original, patient: Pseudonym) -> Result<Option<Held>, NodeError> {
-        let Some(known) = self.latest(result)? else { return Ok(Some(Held::new(Reason::Narrative, "OBX-5"))) };
+        let Some(known) = self.latest(result)? else {
+            return Ok(Some(Held::new(Reason::AwaitsStudy, "StudyInstanceUID")));
+        };
         if known.patient != patient {
             return Ok(Some(Held::new(Reason::PatientDiffers, "PID-3")));
         }

@@ -6,6 +6,7 @@
 //! applied again.
 
 mod intake;
+mod links;
 mod misses;
 mod outbox;
 mod reading;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use sled::{Config, Db, Mode, Tree};
 
 pub use self::intake::OriginalPlace;
+pub use self::links::{Link, LinkedPerson};
 pub use self::outbox::{NodeChainHead, OutboxBatch};
 pub use self::results::{IdentifierDigest, KnownResult};
 pub use self::studies::{InstanceUid, KeptInstance, KeptStudy, StudyUid};
@@ -72,6 +74,8 @@ struct Trees {
     again: Tree,
     reports: Tree,
     misses: Tree,
+    links: Tree,
+    awaiting: Tree,
 }
 
 impl NodeState {
@@ -241,6 +245,8 @@ impl Trees {
             again: engine.open_tree("again")?,
             reports: engine.open_tree("reports")?,
             misses: engine.open_tree("misses")?,
+            links: engine.open_tree("links")?,
+            awaiting: engine.open_tree("awaiting")?,
         })
     }
 }
@@ -270,7 +276,7 @@ fn from_io(error: std::io::Error) -> ProjectionError {
 const FORM: &[u8] = b"form";
 const APPLIED: &[u8] = b"applied";
 const CLEAN: &[u8] = b"clean";
-const FORM_NUMBER: u8 = 1;
+const FORM_NUMBER: u8 = 2;
 const SEAL: u8 = 1;
 const CACHE_BYTES: u64 = 128 << 20;
 /// sled's own flusher is also its garbage collector and must run.

@@ -109,6 +109,14 @@ impl NodeChange<'_> {
         guarded(|| self.trees.unmapped.clear())
     }
 
+    /// Asks for one record to be read again.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn put_again_one(&self, intake: Sequence) -> Result<(), ProjectionError> {
+        self.put(&self.trees.again, &intake.0.to_be_bytes(), &[])
+    }
+
     /// Notes that a report holds a result.
     ///
     /// # Errors

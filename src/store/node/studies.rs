@@ -29,6 +29,8 @@ pub struct KeptInstance {
 pub struct KeptStudy {
     /// When the last instance arrived.
     pub last_arrival: Moment,
+    /// The intake record of the first instance; what waits of the study is listed under it.
+    pub first_intake: Sequence,
     /// The intake record of the last instance.
     pub last_intake: Sequence,
     /// The version that was published last, 0 for none.
@@ -65,6 +67,7 @@ impl NodeState {
         let mut found = Unpacker::new(&found);
         Ok(Some(KeptStudy {
             last_arrival: found.moment()?,
+            first_intake: Sequence(found.long()?),
             last_intake: Sequence(found.long()?),
             published_version: found.word()?,
             published_to: Sequence(found.long()?),
@@ -145,8 +148,13 @@ impl NodeChange<'_> {
     }
 
     fn note_arrival(&self, study: &StudyUid, arrival: Moment, intake: Sequence) -> Result<(), ProjectionError> {
-        let arrived =
-            KeptStudy { last_arrival: arrival, last_intake: intake, published_version: 0, published_to: Sequence(0) };
+        let arrived = KeptStudy {
+            last_arrival: arrival,
+            first_intake: intake,
+            last_intake: intake,
+            published_version: 0,
+            published_to: Sequence(0),
+        };
         let study_now = match self.study(study)? {
             Some(known) if known.last_intake > intake => known,
             Some(known) => KeptStudy { last_arrival: arrival, last_intake: intake, ..known },
@@ -158,6 +166,7 @@ impl NodeChange<'_> {
     fn put_study(&self, study: &StudyUid, kept: KeptStudy) -> Result<(), ProjectionError> {
         let value = Packer::default()
             .moment(kept.last_arrival)
+            .long(kept.first_intake.0)
             .long(kept.last_intake.0)
             .word(kept.published_version)
             .long(kept.published_to.0);

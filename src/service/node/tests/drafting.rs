@@ -1,14 +1,15 @@
 //! What reports say, as drafts.
 
-use super::world::{MAPPING, PUBLISHER, at, hash_of, identifiers, message, of_patient, terms};
+use super::world::{MAPPING, PUBLISHER, at, hash_of, message, of_patient, terms};
 use crate::domain::entry::{Content, LaboratoryResult, ResultStatus};
 use crate::domain::value::{Comparability, Comparator, Incomparable, Value};
 use crate::service::node::report::ReportDesk;
 use crate::service::node::sheet::{Change, Draft, Reason, Sheet};
 use crate::wire::hl7::{self, SourceSettings};
+use crate::wire::known_as::IdentifierTable;
 
 fn sheets(bytes: &[u8]) -> Vec<Sheet> {
-    let (terms, identifiers) = (terms(MAPPING), identifiers());
+    let (terms, identifiers) = (terms(MAPPING), IdentifierTable::usual());
     let desk = ReportDesk {
         publisher: PUBLISHER.parse().unwrap(),
         source: "LIS",
@@ -130,6 +131,13 @@ fn work_sent_out_names_the_laboratory_that_did_it() {
     let line = "NM|K^钾^L||4.1|mmol/L|||||F||||91350211M000100Y46^某检验所";
     assert_eq!(said(line).laboratory, "91350211M000100Y46".parse().unwrap());
     assert_eq!(said("NM|K^钾^L||4.1|mmol/L|||||F||||检验科").laboratory, PUBLISHER.parse().unwrap());
+    let performed =
+        |xon: &str, producer: &str| said(&format!("NM|K^钾^L||4.1|mmol/L|||||F||||{producer}||||||||{xon}")).laboratory;
+    let elsewhere = "91350211M000100Y46".parse().unwrap();
+    assert_eq!(performed("某检验所^L^^^^USCC^XX^^^91350211M000100Y46", "检验科"), elsewhere);
+    assert_eq!(performed("某检验所^L^91350211M000100Y46", ""), elsewhere);
+    assert_eq!(performed("某检验所^L^7", "91350211M000100Y46"), elsewhere, "OBX-15 where OBX-23 holds no code");
+    assert_eq!(performed("某检验所^L^^^^^^^^91350211M000100Y4X", ""), PUBLISHER.parse().unwrap(), "a mistyped code");
 }
 
 #[test]
@@ -147,7 +155,7 @@ fn documents_and_prose_find_their_place() {
 
 #[test]
 fn only_identifiers_of_the_table_are_drafted() {
-    let weak = of_patient("P1^^^H1^MR", "1", "20260302080000", &["NM|K^钾^L||4.1|mmol/L|||||F"]);
+    let weak = of_patient("P1^^^H1^XX", "1", "20260302080000", &["NM|K^钾^L||4.1|mmol/L|||||F"]);
     assert!(sheets(weak.as_bytes())[0].person.identifiers.is_empty());
 }
 

@@ -2,6 +2,7 @@
 
 mod drafting;
 mod forward;
+mod links;
 mod outbox;
 mod pipeline;
 pub(crate) mod world;

@@ -72,3 +72,21 @@ async fn a_hub_that_forgot_is_given_everything_and_its_smaller_tree_is_not_belie
     assert!(matches!(refused, Err(NodeError::Receipt(ReceiptError::Rewritten { known: 2, .. }))), "{refused:?}");
     assert_eq!(node.status().await.unwrap().outbox_batches, 1);
 }
+
+#[tokio::test]
+async fn what_the_hub_does_not_index_is_listed_as_its_sender_knows_it() {
+    let world = World::new();
+    let node = world.node();
+    take(&node, &message("LIS-42", "20260302080000", &["NM|K^钾^L||4.1|mmol/L|||||F"])).await.unwrap();
+    node.step().await.unwrap();
+    *world.hub.lie.lock().unwrap() = Some(|receipt| {
+        let (field, reason) = ("items[0]".to_owned(), "UNKNOWN_ITEM".to_owned());
+        receipt.rejections.push(pb::Rejection { entry: 0, field, reason });
+    });
+    assert_eq!(node.send().await.unwrap(), 1);
+    drop(node);
+    let held = world.node().held(10).await.unwrap();
+    let told: Vec<_> =
+        held.iter().map(|(_, held)| [&held.reference, &held.reason, &held.field].map(String::as_str)).collect();
+    assert_eq!(told, [["LIS-42", "REJECTED_BY_HUB", "L01001 items[0] UNKNOWN_ITEM"]]);
+}

@@ -187,7 +187,7 @@ async fn large_and_small_messages_are_given_back_as_they_came() {
     assert!(node.original(super::world::hash_of("nothing"), 7).await.unwrap().is_none());
 }
 
-fn element(group: u16, number: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+pub fn element(group: u16, number: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), number.to_le_bytes(), *vr].concat();
     let padded = value.len().next_multiple_of(2);
     if vr == b"OW" {
@@ -201,7 +201,7 @@ fn element(group: u16, number: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn chest_ct(number: u32, pixel: u8) -> Vec<u8> {
+pub fn chest_ct(number: u32, pixel: u8) -> Vec<u8> {
     let instance = format!("1.2.3.1.{number}");
     [
         element(0x0008, 0x0016, b"UI", b"1.2.840.10008.5.1.4.1.1.2"),
@@ -223,7 +223,7 @@ fn chest_ct(number: u32, pixel: u8) -> Vec<u8> {
     .concat()
 }
 
-async fn store(node: &super::super::Node<super::world::TestHub>, data_set: Vec<u8>) -> Result<Taken, IntakeError> {
+pub async fn store(node: &super::super::Node<super::world::TestHub>, data_set: Vec<u8>) -> Result<Taken, IntakeError> {
     let syntax = "1.2.840.10008.1.2.1";
     let facts = read_instance(&data_set, syntax).unwrap();
     let header = part10::header(&Uid::parse(syntax).unwrap(), &facts.sop_class, &facts.sop_instance);
@@ -276,4 +276,57 @@ async fn an_instance_of_no_study_is_kept_and_waits() {
         held.iter().map(|(_, held)| (held.reference.as_str(), held.reason.as_str())).collect::<Vec<_>>(),
         [("1.2.3.1.1", "NO_STUDY")]
     );
+}
+
+#[tokio::test]
+async fn a_report_that_comes_before_its_study_joins_it_by_itself() {
+    let report = ["TX|IMP^印象^L||双肺未见异常||||||F", "ST|113014^Study Instance UID^DCM||1.2.3||||||F"];
+    let report = message("9", "20260302110000", &report);
+    for is_one_step in [false, true] {
+        let world = World::new();
+        let node = world.node();
+        take(&node, &report).await.unwrap();
+        if !is_one_step {
+            assert_eq!(node.step().await.unwrap().sealed, 0);
+            assert_eq!(reasons(&node).await, ["AWAITS_STUDY"]);
+        }
+        store(&node, chest_ct(1, 1)).await.unwrap();
+        world.clock.advance(60_000);
+        assert_eq!(node.step().await.unwrap().sealed, 1);
+        assert_eq!(node.step().await.unwrap().sealed, 1);
+        assert_eq!(node.step().await.unwrap().read, 0, "it is read again once");
+        node.send().await.unwrap();
+        let originals: Vec<_> = world.hub.entries().iter().map(|entry| entry.originals.len()).collect();
+        assert_eq!((originals, reasons(&node).await.len()), (vec![1, 2], 0));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_message_is_kept_and_listed_once() {
+    let world = World::new();
+    let node = world.node();
+    let admission = message("A7", "20260302080000", &[POTASSIUM]).replace("ORU^R01", "ADT^A01");
+    let impossible = message("T8", "20260302080000", &[POTASSIUM]).replace("20260302070000", "20261302070000");
+    for refused in [&admission, &admission, &impossible] {
+        assert!(matches!(take(&node, refused).await, Err(IntakeError::Message(_))));
+    }
+    drop(node);
+    let node = world.node();
+    assert!(take(&node, &impossible).await.is_err());
+    let held = node.held(10).await.unwrap();
+    let told: Vec<_> =
+        held.iter().map(|(_, held)| [&held.reference, &held.reason, &held.field].map(String::as_str)).collect();
+    assert_eq!(
+        told,
+        [
+            ["A7", "REFUSED_AR", "MSH[1]-9.1 200 Unsupported message type"],
+            ["T8", "REFUSED_AE", "OBR[1]-7 102 Data type error"],
+        ]
+    );
+    assert_eq!(node.step().await.unwrap().sealed, 0);
+    let reading =
+        crate::wire::hl7::Reading::of(message("T8", "20260302080000", &[POTASSIUM]).as_bytes(), &Default::default());
+    let taken = node.take_message("LIS", impossible.into(), &reading, at("20260302120000")).await;
+    assert_eq!(taken.unwrap(), Taken::New, "its source is read otherwise now");
+    assert_eq!(reasons(&node).await, ["REFUSED_AR"]);
 }

@@ -32,7 +32,7 @@ use crate::store::originals::Originals;
 use crate::sys::clock::ManualClock;
 use crate::wire::batch::{Batch, digest};
 use crate::wire::hl7::{Reading, SourceSettings};
-use crate::wire::known_as::{IdentifierRow, IdentifierTable};
+use crate::wire::known_as::IdentifierTable;
 use crate::wire::region::{load_mapping, load_region, sample};
 use crate::wire::{self, pb};
 
@@ -220,7 +220,7 @@ impl World {
     fn settings(&self) -> NodeSettings {
         NodeSettings {
             publisher: PUBLISHER.parse().unwrap(),
-            identifiers: identifiers(),
+            identifiers: IdentifierTable::usual(),
             strong: vec!["CN-ID".parse().unwrap()],
             sources: Default::default(),
             offset_minutes: 480,
@@ -258,16 +258,6 @@ pub fn terms(mapping: &str) -> Terms {
     let (catalogue, _) = load_region(&sample()).unwrap();
     let mapping = Arc::new(load_mapping(mapping.as_bytes(), &catalogue).unwrap());
     Terms { catalogue: Arc::new(catalogue), mapping }
-}
-
-pub fn identifiers() -> IdentifierTable {
-    let row = |code: &str| IdentifierRow {
-        code: code.into(),
-        authority: None,
-        kind: "CN-ID".parse().unwrap(),
-        known_authority: String::new(),
-    };
-    IdentifierTable::new(vec![row("NI"), row("")])
 }
 
 pub fn hash_of(text: &str) -> Digest {
