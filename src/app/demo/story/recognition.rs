@@ -23,7 +23,7 @@ pub async fn tell(world: &World, teller: &mut Teller<'_>) -> io::Result<()> {
     teller.step("prompt", title, prompt(world, &mut prompted)).await?;
     let title = text("医生采纳并打开原始报告", "The doctor accepts and opens the original");
     teller.step("accept", title, accept(world, prompted)).await?;
-    let mut partial = None;
+    let mut partial = Vec::new();
     let title =
         text("电解质七项：四项已有结果，只开其余三项", "A panel of seven: four are covered, order only the rest");
     teller.step("partial", title, partly(world, &mut partial)).await?;
@@ -72,14 +72,14 @@ async fn accept(world: &World, prompted: Option<pb::Prompt>) -> Result<Found, St
         .fact("media_type", original.media_type.clone()))
 }
 
-async fn partly(world: &World, partial: &mut Option<pb::Prompt>) -> Result<Found, StepError> {
+async fn partly(world: &World, partial: &mut Vec<pb::Prompt>) -> Result<Found, StepError> {
     let doctor = Doctor::at(world, 2)?;
     doctor.wait_for(&FRESH, 4).await?;
     let line = doctor.order("partial", &FRESH, ("panel", "ELECTROLYTES_7")).await?;
     same("coverage", pb::LineCoverage::Partial, line.coverage())?;
     let rest: Vec<&str> = line.remaining_items.iter().map(String::as_str).collect();
     same("items that remain", vec!["L01005", "L01006", "L01032"], rest)?;
-    *partial = line.prompts.first().cloned();
+    partial.clone_from(&line.prompts);
     let rest = line.remaining_items.join(", ");
     Ok(Found::default()
         .line(format!("只需再开：{rest}"), format!("order only {rest}"))
@@ -87,19 +87,20 @@ async fn partly(world: &World, partial: &mut Option<pb::Prompt>) -> Result<Found
         .fact("prompts", line.prompts.len()))
 }
 
-async fn decline(world: &World, partial: Option<pb::Prompt>) -> Result<Found, StepError> {
-    let prompt = partial.ok_or(StepError::Unfounded)?;
+/// Declines one prompt with a reason; for another a reason without its text is refused, so that one stays open.
+async fn decline(world: &World, partial: Vec<pb::Prompt>) -> Result<Found, StepError> {
+    let [prompt, open, ..] = partial.as_slice() else { return Err(StepError::Unfounded) };
     let doctor = Doctor::at(world, 2)?;
     let decline = |text: &str| {
         let (reason, text) = ("R07".to_owned(), text.to_owned());
         pb::decision::Outcome::Decline(pb::Decline { reason, text, choice: String::new() })
     };
-    match doctor.decide("decline-bare", &prompt, decline("")).await {
+    match doctor.decide("decline-bare", open, decline("")).await {
         Err(StepError::Refused { status, .. }) if status.code() == Code::InvalidArgument => {}
         Err(error) => return Err(error),
         Ok(_) => return Err(StepError::unexpected("a decline without its text", "INVALID_ARGUMENT", "recorded")),
     }
-    let answer = doctor.decide("decline", &prompt, decline("补钾治疗后复查")).await?;
+    let answer = doctor.decide("decline", prompt, decline("补钾治疗后复查")).await?;
     Ok(Found::default()
         .line(
             format!("理由 R07 诊治医师认为有必要复查；无说明的不采纳被拒绝；日志第 {} 条", answer.log_index),
