@@ -8,9 +8,11 @@ use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
+use concord::app::fetch::{self, FetchArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
+use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
 use concord::sys::clock::SystemClock;
@@ -31,6 +33,8 @@ enum Command {
     Hub(HubArgs),
     Verify(VerifyArgs),
     Node(NodeArgs),
+    Fetch(FetchArgs),
+    Stats(StatsArgs),
     Demo(DemoArgs),
     Map(MapArgs),
 }
@@ -57,6 +61,8 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Verify(args) => Ok(verify::run(args, out)?),
+        Command::Fetch(args) => Ok(fetch::run(args, out)?),
+        Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),

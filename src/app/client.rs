@@ -119,7 +119,18 @@ impl HubArguments {
     /// # Errors
     /// [`ClientError`] naming the option or file to correct.
     pub fn channel(&self) -> Result<Channel, ClientError> {
-        let endpoint = self.hub.as_ref().ok_or(ClientError::NoHub)?;
+        self.channel_to(self.hub.as_ref().ok_or(ClientError::NoHub)?, Role::Operator)
+    }
+
+    /// Makes the channel to a hospital's own node if one is named, or else to the hub. It must be called in a runtime.
+    ///
+    /// # Errors
+    /// [`ClientError`] naming the option or file to correct.
+    pub fn channel_by(&self, node: Option<&Endpoint>) -> Result<Channel, ClientError> {
+        node.map_or_else(|| self.channel(), |node| self.channel_to(node, Role::Hospital))
+    }
+
+    fn channel_to(&self, endpoint: &Endpoint, server: Role) -> Result<Channel, ClientError> {
         let material = Material {
             authority_pem: files::read(&self.ca)?,
             list_pem: files::read(&self.crl)?,
@@ -127,7 +138,7 @@ impl HubArguments {
             key_pem: files::read_secret(&self.key)?,
         };
         let own = identity::identity_in_pem(&material.certificate_pem)?;
-        let settings = tls::client(&material, own.region, Role::Operator)?;
+        let settings = tls::client(&material, own.region, server)?;
         let address = HubAddress {
             host: endpoint.host.clone(),
             port: endpoint.port,

@@ -40,7 +40,11 @@ macro_rules! served {
 /// # Panics
 /// When the descriptors that were compiled in are none.
 pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
-    let reflection = || Builder::configure().register_encoded_file_descriptor_set(pb::DESCRIPTORS);
+    let reflection = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let (Ok(v1), Ok(v1alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) else {
         unreachable!("the descriptors are written by the build");
     };

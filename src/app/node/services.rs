@@ -31,7 +31,11 @@ pub fn routes(
     clock: &Arc<dyn Clock>,
     health: HealthServer<impl Health>,
 ) -> Routes {
-    let reflection = || Builder::configure().register_encoded_file_descriptor_set(pb::DESCRIPTORS);
+    let reflection = || {
+        Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
     let (Ok(v1), Ok(v1alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) else {
         unreachable!("the descriptors are written by the build");
     };
