@@ -12,6 +12,7 @@ use concord::app::fetch::{self, FetchArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
+use concord::app::order::{self, OrderArgs};
 use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
@@ -29,14 +30,15 @@ struct Line {
 #[derive(Subcommand)]
 enum Command {
     Ca(CaArgs),
-    Eqa(EqaArgs),
     Hub(HubArgs),
-    Verify(VerifyArgs),
     Node(NodeArgs),
+    Eqa(EqaArgs),
+    Map(MapArgs),
+    Order(OrderArgs),
     Fetch(FetchArgs),
     Stats(StatsArgs),
+    Verify(VerifyArgs),
     Demo(DemoArgs),
-    Map(MapArgs),
 }
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Verify(args) => Ok(verify::run(args, out)?),
+        Command::Order(args) => Ok(order::run(args, &*clock, out)?),
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),

@@ -10,6 +10,7 @@ pub mod fetch;
 pub mod hub;
 pub mod map;
 pub mod node;
+pub mod order;
 pub mod process;
 pub mod settings;
 pub mod stats;
