@@ -1,0 +1,19 @@
+//! What people at two hospitals, a QC centre and a regulator go through: the hub and the nodes are processes of the
+//! binary, and everybody uses their real ports: TLS, MLLP and DICOM over loopback.
+
+mod away;
+mod chinese;
+mod corpus;
+mod corrections;
+mod crash;
+mod doctor;
+mod eqa;
+mod images;
+mod laboratory;
+mod patience;
+mod people;
+mod process;
+mod recognition;
+mod region;
+mod scanner;
+mod strangers;

@@ -1,0 +1,62 @@
+//! A hub or a node as a process of the binary, which may be killed and started again.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+/// A process; it is killed when this is dropped.
+#[derive(Debug)]
+pub struct Process {
+    kind: &'static str,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// Starts `concord <kind> run` on the configuration in its folder.
+    pub fn start(kind: &'static str, folder: &Path) -> Self {
+        let file = OpenOptions::new().create(true).append(true).open(folder.join(LOG)).unwrap();
+        let child = Command::new(BINARY)
+            .args([kind, "run", "--config"])
+            .arg(folder.join(format!("{kind}.toml")))
+            .env("RUST_LOG", "info,concord=debug")
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        Self { kind, folder: folder.to_owned(), child }
+    }
+
+    /// Kills it as `kill -9` does; nothing is asked of it before.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Kills it and starts it again at once.
+    pub fn restart(&mut self) {
+        self.kill();
+        *self = Self::start(self.kind, &self.folder);
+    }
+
+    /// Gives what it has logged.
+    pub fn log(&self) -> Vec<u8> {
+        std::fs::read(self.folder.join(LOG)).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs a command of the binary to its end.
+pub fn concord(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_concord");
+const LOG: &str = "log";
