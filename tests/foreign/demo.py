@@ -39,7 +39,8 @@ def same(found, expected, what):
 
 def patient_of(patient):
     """Gives a patient of demo.json as a concord.v1.Patient in JSON form."""
-    return {name: patient[name] for name in ("identifiers", "sex", "birth_date") if name in patient}
+    identifiers = [{name: one[name] for name in ("type", "authority", "value")} for one in patient["identifiers"]]
+    return {"identifiers": identifiers, **{name: patient[name] for name in ("sex", "birth_date") if name in patient}}
 
 
 if __name__ == "__main__":
