@@ -94,7 +94,10 @@ impl Layout {
         if !path.exists() {
             return Ok(None);
         }
-        let read = serde_json::from_slice(&files::read(&path)?);
+        let read = serde_json::from_slice(&files::read(&path)?).and_then(|settled: Settled| {
+            let all = settled.nodes.len() == HOSPITALS.len();
+            all.then_some(settled).ok_or_else(|| serde::de::Error::custom("as many nodes as hospitals are needed"))
+        });
         read.map(Some).map_err(|source| DemoError::Settled { path, source })
     }
 

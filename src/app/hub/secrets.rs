@@ -36,6 +36,9 @@ pub enum SecretsError {
     /// The file does not hold 32 bytes in hexadecimal.
     #[error("{path} is not a secret of 64 hexadecimal digits; restore it from its copy", path = .0.display())]
     Content(PathBuf),
+    /// There are none yet, or the folder is the wrong one.
+    #[error("{path} is missing; restore it, or for a new hub run: concord hub init --config hub.toml", path = .0.display())]
+    Absent(PathBuf),
     /// There are secrets already, and new ones would orphan every pseudonym.
     #[error("{path} exists already; nothing was changed", path = .0.display())]
     Exists(PathBuf),
@@ -85,6 +88,9 @@ impl Secrets {
 }
 
 fn read_one(path: &Path) -> Result<Zeroizing<[u8; SECRET_BYTES]>, SecretsError> {
+    if !path.exists() {
+        return Err(SecretsError::Absent(path.to_owned()));
+    }
     let text = files::read_secret(path)?;
     let mut secret = Zeroizing::new([0; SECRET_BYTES]);
     let decoded = hex::decode_to_slice(text.trim_ascii(), secret.as_mut_slice());
@@ -113,6 +119,13 @@ mod tests {
         assert_ne!(first.identity, first.grant);
         let name: KeyName = "hub.example.cn/log".parse().unwrap();
         assert_eq!(first.log_key(&name), again.log_key(&name));
+    }
+
+    #[test]
+    fn a_missing_secret_is_answered_with_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Secrets::read(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("concord hub init"), "{error}");
     }
 
     #[test]
