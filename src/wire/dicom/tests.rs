@@ -230,6 +230,15 @@ fn a_label_names_what_the_data_set_does_not() {
 }
 
 #[test]
+fn elements_without_representations_are_read_under_an_explicit_syntax() {
+    let implicit = |tag: [u8; 4], value: &[u8]| [&tag[..], &[4, 0, 0, 0], value].concat();
+    let ids = [implicit([8, 0, 0x16, 0], b"1.2\0"), implicit([8, 0, 0x18, 0], b"1.3\0")].concat();
+    let jpeg = "1.2.840.10008.1.2.4.50";
+    assert_eq!(read_instance(&ids, jpeg).unwrap().sop_instance.as_str(), "1.3");
+    assert!(read_instance(&ids[..ids.len() - 1], jpeg).is_err());
+}
+
+#[test]
 fn a_picture_without_pixels_is_taken() {
     let us = |tag: u8| [0x28, 0, tag, 0, b'U', b'S', 2, 0, 32, 0];
     let chart = [least(b"").as_slice(), &us(0x10), &us(0x11)].concat();
