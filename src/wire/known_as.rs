@@ -28,9 +28,9 @@ pub struct IdentifierRow {
 }
 
 impl IdentifierTable {
-    /// Takes the rows; the first that fits counts.
+    /// Takes the rows, of which the first that fits counts; without any, the usual ones.
     pub fn new(rows: Vec<IdentifierRow>) -> Self {
-        Self(rows)
+        if rows.is_empty() { Self::usual() } else { Self(rows) }
     }
 
     /// Makes the table that fits most hospitals: the marks of table 0203 and those that systems in China send instead.
@@ -177,6 +177,7 @@ mod tests {
         };
         assert_eq!(kinds("1^^^^MR~2^^^H^pi~3~4^^^^XX"), "MRN MRN MRN");
         assert_eq!(kinds("110105194912310021^^^^NI~1^^^^SFZ~E1^^^^PPN~H1^^^^JHN"), "CN-ID CN-ID PASSPORT HEALTH-CARD");
+        assert_eq!(IdentifierTable::new(Vec::new()), IdentifierTable::usual());
         assert_eq!(kinds("11010519491231002x~110105194912310021"), "CN-ID MRN", "unmarked and mistyped is no number");
     }
 }

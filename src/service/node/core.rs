@@ -9,6 +9,7 @@ use bytes::Bytes;
 use prost::Message;
 use tokio::sync::watch;
 
+use super::apply;
 use super::error::NodeError;
 use super::figures::Figures;
 use super::ledger::{self, NodeRecord};
@@ -136,7 +137,7 @@ impl Core {
         let mut scan = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = scan.by_ref().try_for_each(|record| {
             let record = record?;
-            ledger::apply(&self.state, record.position, &NodeRecord::decode(&record)?)
+            apply::apply(&self.state, record.position, &NodeRecord::decode(&record)?)
         });
         if applied.is_err() {
             *scan = self.journal.scan(self.state.applied()?.0);

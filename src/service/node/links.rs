@@ -94,12 +94,12 @@ fn record(key: IdentifierDigest, seen: LinkedPerson) -> pb::LearntLink {
 
 fn described(core: &Core, key: IdentifierDigest, person: &Person, pseudonym: Pseudonym) -> LinkedPerson {
     // Bound to the identifier, so that equal digests of two people do not show that they share a birthday.
-    let sex = keyed(core, &mut |part| {
+    let sex = keyed(core, |part| {
         part(b"sex of local identifier");
         part(&key.0);
         person.feed_sex(part)
     });
-    let birth_date = keyed(core, &mut |part| {
+    let birth_date = keyed(core, |part| {
         part(b"birth date of local identifier");
         part(&key.0);
         person.feed_birth_date(part)
@@ -108,7 +108,7 @@ fn described(core: &Core, key: IdentifierDigest, person: &Person, pseudonym: Pse
 }
 
 fn local_digest(core: &Core, local: &Identifier) -> IdentifierDigest {
-    let digest = keyed(core, &mut |part| {
+    let digest = keyed(core, |part| {
         part(b"local identifier of a person");
         local.feed(part);
         true
@@ -117,7 +117,7 @@ fn local_digest(core: &Core, local: &Identifier) -> IdentifierDigest {
 }
 
 /// Digests what is fed under the node's own key, each part behind its length; nothing where the feeder had nothing.
-fn keyed(core: &Core, feed: &mut dyn FnMut(&mut dyn FnMut(&[u8])) -> bool) -> Option<[u8; 32]> {
+fn keyed(core: &Core, feed: impl FnOnce(&mut dyn FnMut(&[u8])) -> bool) -> Option<[u8; 32]> {
     let mut context = hmac::Context::with_key(&core.cache_key);
     let is_fed = feed(&mut |bytes| {
         context.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());

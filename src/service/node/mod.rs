@@ -1,5 +1,6 @@
 //! The node: from an acknowledged message or image to a receipted batch at the hub. Doors and channels are elsewhere.
 
+mod apply;
 mod core;
 pub mod error;
 pub mod figures;

@@ -232,3 +232,25 @@ fn long_texts_are_cut_at_a_character() {
     state.write(Sequence(3), |change| change.remove_held(place)).unwrap();
     assert_eq!(state.held_count().unwrap(), 0);
 }
+
+#[test]
+fn a_local_number_stands_for_one_person_or_for_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path());
+    let local = IdentifierDigest([1; 32]);
+    let person = |number| LinkedPerson { pseudonym: Pseudonym::new([number; 16]), sex: None, birth_date: None };
+    let put = |seen| {
+        state.write(Sequence(9), |change| change.put_link(local, seen)).unwrap();
+        state.link(local).unwrap().unwrap()
+    };
+    state.write(Sequence(9), |change| change.put_awaiting(&local.0, Sequence(5))).unwrap();
+    state.write(Sequence(9), |change| change.put_awaiting(&[2; 32], Sequence(6))).unwrap();
+    assert_eq!(put(person(1)), Link::Person(person(1)));
+    assert_eq!(state.again(10).unwrap(), [Sequence(5)], "what waits for it is read again, and nothing else");
+    let born = LinkedPerson { birth_date: Some([3; 32]), ..person(1) };
+    assert_eq!(put(born), Link::Person(born), "what is known later is added");
+    assert_eq!(put(person(1)), Link::Person(born), "and stays");
+    assert_eq!(put(LinkedPerson { birth_date: Some([4; 32]), ..person(1) }), Link::Ambiguous);
+    assert_eq!(put(born), Link::Ambiguous);
+    assert_eq!(Link::Person(person(1)).and(person(2)), Link::Ambiguous);
+}
