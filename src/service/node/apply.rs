@@ -12,8 +12,8 @@ use crate::domain::log::{BatchNumber, Sequence};
 use crate::merkle::checkpoint::Checkpoint;
 use crate::store::journal::Position;
 use crate::store::node::{
-    HeldEntry, HeldPlace, IdentifierDigest, InstanceUid, KeptInstance, KnownResult, NodeChange, NodeState, OriginalPlace,
-    StudyUid,
+    HeldEntry, HeldPlace, IdentifierDigest, InstanceUid, KeptInstance, KnownResult, NodeChange, NodeState,
+    OriginalPlace, StudyUid,
 };
 use crate::store::projection::ProjectionError;
 use crate::wire::batch::Batch;
