@@ -64,11 +64,11 @@ fixed_id! {
 }
 fixed_id! {
     /// Stands for a publisher in the index: the first bytes of a digest of its code.
-    PublisherTag, 8
+    PublisherTag, 6
 }
 fixed_id! {
     /// Stands for a report in the index: the first bytes of a digest of publisher and report.
-    ReportTag, 10
+    ReportTag, 8
 }
 fixed_id! {
     /// SHA-256 of a content.

@@ -31,6 +31,8 @@ pub struct IndexEntry {
     pub status: ResultStatus,
     /// Who may see that it exists.
     pub sensitivity: Sensitivity,
+    /// Where the entry's own bytes lie in that record.
+    pub piece: Piece,
     /// Who publishes it.
     pub publisher: PublisherTag,
     /// The report that holds it.
@@ -41,6 +43,21 @@ pub struct IndexEntry {
     pub kind: EntryKind,
     /// Whether another version took its place. [`EntryIndex::apply`] finds out itself and ignores what it is given.
     pub superseded: bool,
+}
+
+/// Where an entry's bytes lie in the record of its batch, so that a check reads them and not the whole batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Piece {
+    /// Offset in the record's payload of the entry's length prefix, in bytes; [`Piece::WHOLE`] when the batch must be
+    /// read.
+    pub start: u32,
+    /// CRC-32 of the entry's bytes.
+    pub checksum: u32,
+}
+
+impl Piece {
+    /// The entry cannot be read alone.
+    pub const WHOLE: u32 = u32::MAX;
 }
 
 /// Whether an entry is a laboratory result or an imaging study.

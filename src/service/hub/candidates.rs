@@ -62,10 +62,30 @@ impl Hub {
         Ok(found)
     }
 
-    /// Reads the entry behind an index entry.
+    /// Reads the entries behind index entries: each alone, or out of its batch where its signer had a key revoked.
     ///
     /// # Errors
-    /// [`HubError`] when the journal or the index is damaged.
+    /// [`HubError`] when the journal or the index is damaged; no answer is given.
+    pub fn entries<'i>(&self, indexed: impl IntoIterator<Item = &'i IndexEntry>) -> Result<Vec<Found>, HubError> {
+        let revoked = self.parts.registry.revoked_signers();
+        let mut batches = Batches::default();
+        let read = indexed.into_iter().map(|indexed| {
+            let (batch, place) = (batch_place(indexed), indexed.place);
+            if let Some(bytes) = self.piece(indexed)? {
+                let entry = entry::decode(&bytes)?;
+                if !revoked.contains(&entry.publisher) {
+                    return Ok(Found { entry, batch, place, key_valid: true });
+                }
+            }
+            self.entry(&mut batches, batch, place)
+        });
+        read.collect()
+    }
+
+    /// Reads an entry out of its batch.
+    ///
+    /// # Errors
+    /// [`HubError`] when the journal is damaged.
     pub fn entry(&self, batches: &mut Batches, batch: LogPlace, place: u16) -> Result<Found, HubError> {
         let (read, key_valid) = match batches.read.entry(batch.sequence) {
             Slot::Occupied(slot) => slot.into_mut(),

@@ -15,7 +15,7 @@ use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::{self, Speaker};
-use crate::service::hub::candidates::{Batches, Found, batch_place, reports_of_others};
+use crate::service::hub::candidates::{Batches, Found, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::regional;
 use crate::service::hub::line::{Resolved, resolve};
@@ -115,13 +115,12 @@ impl Hub {
             wanted.insert(item.code);
         }
         at_most("lines", wanted.len(), LINE_ITEMS_MAX)?;
-        let mut batches = Batches::default();
         let may_matter = recent.iter().filter(|entry| match entry.kind {
             EntryKind::Laboratory => entry.items.may_answer(|item| wanted.contains(&item)),
             // One study may cover another item's view or region.
             EntryKind::Imaging => images,
         });
-        may_matter.map(|entry| self.entry(&mut batches, batch_place(entry), entry.place)).collect()
+        self.entries(may_matter)
     }
 
     fn decided(

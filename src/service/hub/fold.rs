@@ -1,5 +1,7 @@
 //! What each record of the journal does to the hub's projections. The same records always do the same.
 
+use bytes::Bytes;
+
 use crate::domain::entry::{Content, Entry};
 use crate::domain::id::{PromptId, Pseudonym, PublisherTag, ReportId, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
@@ -8,6 +10,7 @@ use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry, IndexItems};
 use crate::service::hub::error::HubError;
+use crate::service::hub::piece::piece_of;
 use crate::store::hub::{
     BatchPlace, Figure, FigureKey, HubChange, KeptPolicy, KeptPrompt, KeyedDigest, KnownPerson, Marked, PromptState,
     RequestKind, SigningKeyId,
@@ -24,6 +27,8 @@ pub struct Placed {
     pub place: LogPlace,
     /// What it says.
     pub record: Record,
+    /// The bytes it was decoded from.
+    pub payload: Bytes,
 }
 
 /// Reads a decision's prompt and outcome from an earlier record, for one that takes it back.
@@ -46,6 +51,7 @@ pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
             sequence: placed.place.sequence,
             place: u16::try_from(place).unwrap_or(u16::MAX),
             position: placed.place.position,
+            piece: piece_of(bytes, &placed.payload),
             result: regional(entry.publisher, entry.result),
             version: entry.version,
             status: entry.status,
@@ -169,7 +175,7 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
 
 /// Counts each report once a day and organisation, however often the patient's results were asked for.
 fn existing(
-    reports: &[bytes::Bytes],
+    reports: &[Bytes],
     organisation: OrganisationCode,
     at: Moment,
     change: &HubChange<'_>,

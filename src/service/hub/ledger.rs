@@ -1,5 +1,6 @@
 //! The hub's way into its journal: a record is durable, and every projection has it, before anybody is answered.
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::domain::id::Digest;
@@ -60,6 +61,14 @@ impl Ledger {
         let record = self.journal.read(place.into())?;
         let entry = Digest::new(record.digest());
         Ok((Record::decode(record.kind, record.payload)?, entry))
+    }
+
+    /// Reads a piece of a record's payload, unchecked; see [`crate::store::journal::JournalReader::read_piece`].
+    ///
+    /// # Errors
+    /// [`HubError`] when the place was not given by this journal.
+    pub fn read_piece(&self, place: LogPlace, start: u32, length: usize) -> Result<Bytes, HubError> {
+        Ok(self.journal.reader().read_piece(place.into(), start, length)?)
     }
 
     /// Gives the number of records that every projection has.

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod line;
 pub mod log_keeper;
 pub mod oversight;
+pub mod piece;
 pub mod projector;
 pub mod pseudonym;
 mod publication;

@@ -90,7 +90,7 @@ impl Projector {
     fn apply(&mut self, group: Vec<crate::store::journal::Record>) -> Result<(), HubError> {
         let placed = group.into_iter().map(|record| {
             let place = record.position.into();
-            Ok(Placed { place, record: Record::decode(record.kind, record.payload)? })
+            Ok(Placed { place, record: Record::decode(record.kind, record.payload.clone())?, payload: record.payload })
         });
         let placed: Vec<Placed> = placed.collect::<Result<_, HubError>>()?;
         let Some(next) = placed.last().map(|placed| placed.place.sequence.next()) else { return Ok(()) };
@@ -194,7 +194,8 @@ impl Projector {
         places.sort_unstable();
         for place in places {
             let record = self.journal.read(place.into())?;
-            self.learn(&Placed { place, record: Record::decode(record.kind, record.payload)? })?;
+            let decoded = Record::decode(record.kind, record.payload.clone())?;
+            self.learn(&Placed { place, record: decoded, payload: record.payload })?;
         }
         let mut statements = Vec::new();
         for (_, place) in view.statements()?.into_iter().filter(|(_, place)| place.sequence < self.next) {

@@ -1,7 +1,7 @@
 //! What the hub knows of the region, in memory: catalogue and policy versions, organisations, qualifications, keys.
 //! Every part was read from a record of the journal.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -139,6 +139,14 @@ impl Registry {
             let revoked = self.trust.borrow().revoked_since(&record.serial);
             revoked.is_none_or(|since| at.unix_ms() < since.unix_ms())
         })
+    }
+
+    /// Lists the organisations that have a revoked signing key; what the others signed needs no second look.
+    pub fn revoked_signers(&self) -> BTreeSet<OrganisationCode> {
+        let trust = self.trust.borrow();
+        let keys = self.keys.load();
+        let revoked = keys.values().filter(|key| trust.revoked_since(&key.serial).is_some());
+        revoked.map(|key| key.organisation).collect()
     }
 
     /// Adds a key. Called by the projector alone.

@@ -4,7 +4,7 @@ use crate::domain::entry::ResultStatus;
 use crate::domain::organisation::Caller;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
-use crate::service::hub::candidates::{Batches, batch_place, reports_of_others};
+use crate::service::hub::candidates::reports_of_others;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
 use crate::service::hub::grant::Purpose;
@@ -38,14 +38,8 @@ impl Hub {
         found.retain(|entry| entry.publisher != own && entry.status != ResultStatus::Withdrawn);
         let truncated = found.len() > listing.limit;
         let speaker = Speaker { version: &rules.version, language: listing.language };
-        let mut batches = Batches::default();
-        let mut results = Vec::new();
-        for entry in found.iter().take(listing.limit) {
-            let found = self.entry(&mut batches, batch_place(entry), entry.place)?;
-            if found.key_valid {
-                results.push(speaker.result(&found));
-            }
-        }
+        let listed = self.entries(found.iter().take(listing.limit))?;
+        let results: Vec<_> = listed.iter().filter(|found| found.key_valid).map(|found| speaker.result(found)).collect();
         let record = Record::Listing(pb::ListingRecord {
             organisation: caller.organisation.to_string(),
             actor: Some((&listing.asking).into()),

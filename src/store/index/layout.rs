@@ -9,8 +9,8 @@
 //! | | | | result | 16 |
 //! | | | | version | 4 |
 //! | | | | items, 4 of 22 bits each | 12 |
-//! | | | | publisher | 8 |
-//! | | | | report | 10 |
+//! | | | | publisher | 6 |
+//! | | | | report | 8 |
 //!
 //! Flags: bits 0-1 status, 2 sensitive, 3 imaging, 4 more items, 5 superseded. An item is its letter counted from 1
 //! and its number, 0 for none. All numbers are big endian.
@@ -20,7 +20,7 @@ use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
-use crate::ports::index::{EntryKind, INDEX_ITEMS_MAX, IndexEntry, IndexItems};
+use crate::ports::index::{EntryKind, INDEX_ITEMS_MAX, IndexEntry, IndexItems, Piece};
 use crate::store::packing::{Packer, SEAL_BYTES, Unpacker, Unsealed, seal, sortable, unseal, unsortable};
 
 /// Bytes of a key.
@@ -56,10 +56,17 @@ pub fn range(patient: Pseudonym, not_before: Moment) -> (Key, Key) {
 
 /// Packs an entry under its key.
 pub fn value(key: &Key, entry: &IndexEntry) -> [u8; VALUE_BYTES] {
+    let position = u32::try_from(entry.position.0).unwrap_or_else(|_| unreachable!("segments end below 4 GiB"));
     let mut items = [0; INDEX_ITEMS_MAX];
     items.iter_mut().zip(entry.items.iter()).for_each(|(slot, item)| *slot = item_bits(item));
     let packed = items.iter().fold(
-        Packer::default().byte(flags(entry)).long(entry.position.0).bytes(entry.result.as_bytes()).word(entry.version),
+        Packer::default()
+            .byte(flags(entry))
+            .word(position)
+            .word(entry.piece.start)
+            .word(entry.piece.checksum)
+            .bytes(entry.result.as_bytes())
+            .word(entry.version),
         |packer, item| packer.bytes(&item.to_be_bytes()[1..]),
     );
     fixed(&seal(FORM, key, &packed.bytes(entry.publisher.as_bytes()).bytes(entry.report.as_bytes()).finish()))
@@ -76,7 +83,9 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
     let patient = Pseudonym::new(place.bytes()?);
     let collected = Moment::new(unsortable(!place.long()?), 0).map_err(|_| Unsealed)?;
     let (sequence, place) = (Sequence(place.long()?), place.half()?);
-    let (position, result, version) = (Position(value.long()?), ResultId::new(value.bytes()?), value.word()?);
+    let position = Position(u64::from(value.word()?));
+    let piece = Piece { start: value.word()?, checksum: value.word()? };
+    let (result, version) = (ResultId::new(value.bytes()?), value.word()?);
     let mut items = Vec::with_capacity(INDEX_ITEMS_MAX);
     for _ in 0..INDEX_ITEMS_MAX {
         let [a, b, c] = value.bytes()?;
@@ -89,6 +98,7 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
         sequence,
         place,
         position,
+        piece,
         result,
         version,
         status: status(flags),

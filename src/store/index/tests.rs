@@ -11,7 +11,7 @@ use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
-use crate::ports::index::{EntryIndex, EntryKind, IndexEntry, IndexError, IndexItems};
+use crate::ports::index::{EntryIndex, EntryKind, IndexEntry, IndexError, IndexItems, Piece};
 
 const CACHE_BYTES: usize = 4 << 20;
 
@@ -25,13 +25,14 @@ fn entry() -> IndexEntry {
         collected: Moment::new(1_700_000_000_000, 0).unwrap(),
         sequence: Sequence(7),
         place: 3,
-        position: Position(0x0102_0304_0506_0708),
+        position: Position(0x0506_0708),
         result: ResultId::new([0x22; 16]),
         version: 2,
         status: ResultStatus::Corrected,
         sensitivity: Sensitivity::Sensitive,
-        publisher: PublisherTag::new(*b"publishr"),
-        report: ReportTag::new(*b"the-report"),
+        piece: Piece { start: 0x1234, checksum: 0xfeed_beef },
+        publisher: PublisherTag::new(*b"author"),
+        report: ReportTag::new(*b"a-report"),
         items: IndexItems::new(&items(&["L01001", "Z99999", "A00000", "L01004", "L01005"])),
         kind: EntryKind::Imaging,
         superseded: true,
@@ -42,7 +43,7 @@ fn entry() -> IndexEntry {
 fn any_entry() -> impl Strategy<Value = IndexEntry> {
     let codes = prop::collection::vec((b'A'..=b'Z', 0u32..100_000), 0..6);
     let ids = (0u8..3, 0u8..5, 1u32..4);
-    (ids, -4i64..4, 0usize..4, any::<[bool; 3]>(), codes, any::<u64>()).prop_map(
+    (ids, -4i64..4, 0usize..4, any::<[bool; 3]>(), codes, any::<u32>()).prop_map(
         |((patient, result, version), hours, status, [sensitive, imaging, superseded], codes, position)| {
             let codes: Vec<ItemCode> = codes
                 .iter()
@@ -62,7 +63,7 @@ fn any_entry() -> impl Strategy<Value = IndexEntry> {
                 sensitivity: if sensitive { Sensitivity::Sensitive } else { Sensitivity::Normal },
                 kind: if imaging { EntryKind::Imaging } else { EntryKind::Laboratory },
                 items: IndexItems::new(&codes),
-                position: Position(position),
+                position: Position(u64::from(position)),
                 superseded,
                 ..entry()
             }

@@ -2,9 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::error::JournalError;
@@ -79,6 +82,33 @@ impl JournalReader {
         }
         let segment = self.segment_of(position.sequence)?;
         record_at(&*self.file_of(segment)?, segment, position)
+    }
+
+    /// Reads up to `length` bytes of the payload at `position`, from its byte `start` on, with one read of its segment.
+    ///
+    /// Nothing is checked here: the bytes may be damaged, or run into the next record. The caller keeps a checksum of
+    /// what it looks for.
+    ///
+    /// # Errors
+    /// [`JournalError::Unwritten`] for a position beyond the end, [`JournalError::Io`] when the segment is unreadable.
+    pub fn read_piece(&self, position: Position, start: u32, length: usize) -> Result<Bytes, JournalError> {
+        if position.sequence >= self.next_sequence() {
+            return Err(JournalError::Unwritten { sequence: position.sequence });
+        }
+        let file = self.file_of(self.segment_of(position.sequence)?)?;
+        let offset = position.offset + frame::HEAD_BYTES as u64 + u64::from(start);
+        let mut bytes = vec![0; length];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(JournalError::io("read a piece of a record")(error)),
+            }
+        }
+        bytes.truncate(filled);
+        Ok(bytes.into())
     }
 
     /// Reads the committed records in order from the one numbered `sequence`; see [`Scan`].
