@@ -39,7 +39,8 @@ impl Hub {
         let truncated = found.len() > listing.limit;
         let speaker = Speaker { version: &rules.version, language: listing.language };
         let listed = self.entries(found.iter().take(listing.limit))?;
-        let results: Vec<_> = listed.iter().filter(|found| found.key_valid).map(|found| speaker.result(found)).collect();
+        let results: Vec<_> =
+            listed.iter().filter(|found| found.key_valid).map(|found| speaker.result(found)).collect();
         let record = Record::Listing(pb::ListingRecord {
             organisation: caller.organisation.to_string(),
             actor: Some((&listing.asking).into()),
