@@ -81,6 +81,14 @@ pub struct Acknowledgement {
     pub text: String,
 }
 
+impl Acknowledgement {
+    /// Gives what the node says in its own words: MSA-3 and ERR. The rest repeats the sender's header, as HL7 asks.
+    pub fn own_words(&self) -> String {
+        let segments = self.text.split('\r').filter(|segment| !segment.starts_with("MSH"));
+        segments.map(|segment| segment.replacen(&self.control, "", 1)).collect()
+    }
+}
+
 impl Sender {
     /// Connects.
     pub async fn connect(address: SocketAddr) -> io::Result<Self> {

@@ -2,6 +2,7 @@
 //! binary, and everybody uses their real ports: TLS, MLLP and DICOM over loopback.
 
 mod away;
+mod canary;
 mod chinese;
 mod corpus;
 mod corrections;

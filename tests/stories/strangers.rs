@@ -52,6 +52,11 @@ async fn a_certificate_revoked_while_connected_is_refused_and_the_neighbours_go_
     .await;
     assert_eq!(refused.code(), Code::Unauthenticated, "the live connection");
     assert!(!is_let_in(&region, region.hub_address(), Some("lost")).await, "a new connection");
+    until("the refusal at the node", async || match is_let_in(&region, region.grpc(B), Some("lost")).await {
+        true => Err("still let in".to_owned()),
+        false => Ok(()),
+    })
+    .await;
     ask(kept).await.expect("the other certificate of the same hospital");
     Doctor::at(&region, B).recent(&people::canary()).await.expect("a node's own way to the hub");
     region.end();
