@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use crate::app::demo::DemoError;
 use crate::app::demo::cast::HOSPITALS;
 use crate::app::demo::layout::Layout;
+use crate::app::process::STOP_WITH_STDIN;
 
 /// Hub and nodes; they are killed when this is dropped.
 pub struct Processes {
@@ -54,7 +55,9 @@ impl Process {
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
         let child = Command::new(&argv[0])
             .args(&argv[1..])
-            .stdin(Stdio::null())
+            // Held open by the child's handle here: when the demo ends, in whatever way, the child stops too.
+            .stdin(Stdio::piped())
+            .env(STOP_WITH_STDIN, "1")
             .stdout(file.try_clone().map_err(failed)?)
             .stderr(file)
             .spawn()
