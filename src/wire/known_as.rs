@@ -113,7 +113,9 @@ fn day(text: &str) -> Option<BirthDate> {
 
 /// The type of a hospital's own record numbers.
 pub const LOCAL: &str = "MRN";
-const USUAL: [(&str, &[&str]); 4] = [
+/// The usual table: a type of the region, and the marks (CX-5) that mean it. An unmarked number is a citizen number if
+/// it is a valid one, and otherwise a record number of the hospital.
+pub const USUAL: [(&str, &[&str]); 4] = [
     (IdentifierType::CITIZEN, &["NI", "NN", "NNCHN", "CN-ID", "ID", "IDCARD", "SFZ", ""]),
     ("HEALTH-CARD", &["JHN", "HC", "HEALTHCARD"]),
     ("PASSPORT", &["PPN"]),

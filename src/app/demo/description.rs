@@ -6,9 +6,9 @@ use crate::app::demo::DemoError;
 use crate::app::demo::authority::clients;
 use crate::app::demo::cast::{HOSPITALS, OPERATOR, PATIENTS, Patient, REGION};
 use crate::app::demo::layout::{Layout, Settled};
-use crate::app::demo::make::IDENTIFIERS;
 use crate::app::demo::processes::Processes;
 use crate::sys::files;
+use crate::wire::known_as::USUAL;
 
 /// Writes the file.
 ///
@@ -53,9 +53,7 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
             "purpose": client.purpose,
         })
     });
-    let kinds = IDENTIFIERS
-        .iter()
-        .map(|row| json!({ "code": row.code, "authority": row.authority, "type": row.kind, "meaning": row.meaning }));
+    let kinds = USUAL.iter().map(|(kind, codes)| json!({ "type": kind, "codes": codes }));
     let description = json!({
         "region": REGION,
         "hub": hub,

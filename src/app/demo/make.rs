@@ -80,10 +80,6 @@ watch_interval_s = 1
 }
 
 fn node_configuration(hospital: &Hospital, ports: &NodePorts, settled: &Settled, log_key: &str) -> String {
-    let identifiers = IDENTIFIERS.iter().map(|row| {
-        let authority = row.authority.map(|authority| format!("authority = \"{authority}\"\n")).unwrap_or_default();
-        format!("\n[[identifiers]]\ncode = \"{}\"\n{authority}type = \"{}\"\n", row.code, row.kind)
-    });
     format!(
         r#"region = "{REGION}"
 organisation = "{organisation}"
@@ -122,7 +118,7 @@ ae_title = "{ae_title}"
 study_quiet_ms = 2000
 batch_quiet_ms = 100
 watch_interval_s = 1
-{identifiers}"#,
+"#,
         organisation = hospital.code,
         grpc = ports.grpc,
         host = settled.hub.ip(),
@@ -130,42 +126,7 @@ watch_interval_s = 1
         mllp = ports.mllp,
         dicom = ports.dicom,
         ae_title = hospital.ae_title,
-        identifiers = identifiers.collect::<String>(),
     )
-}
-
-/// How an identifier is marked where it is sent to a node of the demo, and what it then is.
-#[derive(Debug, Clone, Copy)]
-pub struct IdentifierRow {
-    /// CX-5 of HL7 table 0203; empty for images, and for messages without one.
-    pub code: &'static str,
-    /// CX-4, or Issuer of Patient ID; any if none.
-    pub authority: Option<&'static str>,
-    /// The region's type.
-    pub kind: &'static str,
-    /// For people.
-    pub meaning: &'static str,
-}
-
-/// All identifiers that the demo's nodes know; others, as MR, are left behind.
-pub const IDENTIFIERS: [IdentifierRow; 8] = [
-    row("NI", None, "CN-ID", "citizen number, GB 11643"),
-    row("NNCHN", None, "CN-ID", "citizen number, GB 11643"),
-    row("CN-ID", None, "CN-ID", "citizen number, GB 11643"),
-    row("", Some("GA"), "CN-ID", "citizen number, GB 11643; in DICOM with Issuer of Patient ID GA"),
-    row("", Some(""), "CN-ID", "citizen number, GB 11643; in DICOM as Patient ID without an issuer"),
-    row("HC", None, "HEALTH-CARD", "resident health card"),
-    row("JHN", None, "HEALTH-CARD", "resident health card"),
-    row("PPN", None, "PASSPORT", "passport"),
-];
-
-const fn row(
-    code: &'static str,
-    authority: Option<&'static str>,
-    kind: &'static str,
-    meaning: &'static str,
-) -> IdentifierRow {
-    IdentifierRow { code, authority, kind, meaning }
 }
 
 /// Name of the demo's public log.
