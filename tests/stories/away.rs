@@ -45,5 +45,5 @@ async fn without_the_hub_orders_get_an_empty_answer_reports_are_taken_and_both_a
     .await;
     let line = doctor.order("order-1", &patient, POTASSIUM).await;
     assert_eq!(value(&line.prompts[0]).0, "4.0");
-    region.end();
+    region.end().await;
 }

@@ -43,7 +43,7 @@ async fn no_refused_message_image_or_call_names_a_patient() {
     let held = node.held(pb::HeldRequest { limit: 100 }).await.unwrap().into_inner();
     assert!(held.results.len() >= 3, "{held:?}");
     assert_no_canary("the list of what is held", format!("{held:?}").as_bytes());
-    region.end();
+    region.end().await;
 }
 
 /// Sends messages with a patient in the wrong place, and gives the number of those that were refused.

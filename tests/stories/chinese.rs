@@ -42,7 +42,7 @@ async fn names_whose_second_byte_is_a_delimiter_and_a_bare_caret_in_the_unit_spo
         let (result, grant) = doctor.accept(&format!("accept-{place}"), &line.prompts[0]).await;
         assert_eq!(doctor.open(&grant, &result.originals[0]).await.unwrap(), message);
     }
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,5 +57,5 @@ async fn bytes_that_are_not_the_declared_character_set_are_refused_and_name_nobo
     assert_no_canary("the acknowledgement", answer.text.as_bytes());
     let taken = region.status(A).await.unwrap();
     assert_eq!((taken.results_published, taken.outbox_batches), (0, 0));
-    region.end();
+    region.end().await;
 }

@@ -40,7 +40,7 @@ async fn every_message_of_the_collection_is_answered_as_its_origin_says() {
         if taken == accepted { Ok(()) } else { Err(format!("{taken} of {accepted}")) }
     })
     .await;
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn a_pipelined_stream_of_300_messages_is_answered_in_order_and_nothing_is_
     }
     assert!(reports > 0);
     assert_eq!(region.status(A).await.unwrap().messages_taken, reports);
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,7 +94,7 @@ async fn every_image_of_the_collection_is_stored_in_the_encoding_it_came_in() {
     }
     assert!(seen.len() > 30, "{} instances", seen.len());
     assert_eq!(region.status(A).await.unwrap().instances_taken, seen.len() as u64);
-    region.end();
+    region.end().await;
 }
 
 /// Gives what is expected of each file, in the order in which its origin lists them.

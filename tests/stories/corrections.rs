@@ -33,7 +33,7 @@ async fn after_a_correction_the_new_value_is_prompted_and_after_a_withdrawal_not
     doctor.wait_until(&patient, |found| found.iter().all(|result| is_gone(result.status()))).await;
     let line = doctor.order("order-3", &patient, POTASSIUM).await;
     assert_eq!(line.prompts, Vec::new());
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,5 +49,5 @@ async fn a_preliminary_result_is_not_prompted_until_it_is_final() {
     let is_final = |status: ResultStatus| status == ResultStatus::Final;
     doctor.wait_until(&patient, |found| found.len() == 1 && is_final(found[0].status())).await;
     assert_eq!(value(&doctor.order("order-2", &patient, POTASSIUM).await.prompts[0]).0, "4.0");
-    region.end();
+    region.end().await;
 }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use concord::wire::dicom::command::Status;
+use concord::wire::dicom::read_file;
+use concord::wire::pb;
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::doctor::Doctor;
-use crate::laboratory::{Report, Sender};
+use crate::doctor::{Doctor, POTASSIUM};
+use crate::laboratory::{Report, Sender, report};
 use crate::patience::until;
 use crate::people;
 use crate::region::{A, B, Region};
+use crate::scanner::{chest, store};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_report_acknowledged_before_between_or_after_kills_is_published_exactly_once() {
@@ -39,7 +43,59 @@ async fn every_report_acknowledged_before_between_or_after_kills_is_published_ex
         let found = doctor.wait_for(&people::numbered(place), usize::from(MESSAGES / PATIENTS)).await;
         assert_eq!(found.len(), usize::from(MESSAGES / PATIENTS));
     }
-    region.end();
+    region.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_stored_before_the_node_was_killed_is_part_of_the_study() {
+    let mut region = Region::open().await;
+    let (patient, doctor) = (people::canary(), Doctor::at(&region, B));
+    let slices = chest(&patient, region.began.plus_hours(-4), 4);
+    for slice in slices.chunks(1) {
+        assert_eq!(store(region.dicom(A), slice).await, [Status::SUCCESS]);
+        region.restart_node_a();
+        region.serving().await;
+    }
+    let is_whole = |found: &[pb::ResultSummary]| found.len() == 1 && found[0].originals.len() == slices.len();
+    doctor.wait_until(&patient, is_whole).await;
+    let line = doctor.order("order-1", &patient, ("catalogue", "E02003")).await;
+    let [prompt] = line.prompts.as_slice() else { panic!("{line:?}") };
+    let (result, grant) = doctor.accept("decision-1", prompt).await;
+    for original in &result.originals {
+        let file = doctor.open(&grant, original).await.unwrap();
+        let data_set = read_file(&file).unwrap().data_set;
+        assert!(slices.iter().any(|slice| slice.data_set == data_set), "an image is not what was sent");
+    }
+    region.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_acknowledged_before_the_hub_was_killed_stands_after_it_and_counts_once() {
+    let mut region = Region::open().await;
+    let (patient, doctor) = (people::canary(), Doctor::at(&region, B));
+    let message = Report::potassium("K1", &patient, region.began.plus_hours(-5), "4.1").message();
+    report(region.mllp(A), &message).await;
+    doctor.wait_for(&patient, 1).await;
+    let line = doctor.order("order-1", &patient, POTASSIUM).await;
+    region.kill_hub();
+    region.start_hub();
+    region.serving().await;
+    let (result, grant) = doctor.accept("decision-1", &line.prompts[0]).await;
+    region.kill_hub();
+    region.start_hub();
+    region.serving().await;
+    let again = doctor.order("order-1", &patient, POTASSIUM).await;
+    assert_eq!(again.prompts, line.prompts, "the same question is answered as before");
+    assert_eq!(doctor.accept("decision-1", &line.prompts[0]).await.0, result);
+    until("the original", async || match doctor.open(&grant, &result.originals[0]).await {
+        Ok(original) if original == message => Ok(()),
+        Ok(_) => panic!("the original is not what was sent"),
+        Err(status) => Err(status.to_string()),
+    })
+    .await;
+    let row = region.figures(B).await.unwrap();
+    assert_eq!((row.checks, row.prompts, row.accepted), (1, 1, 1), "{row:?}");
+    region.end().await;
 }
 
 /// Kills the node, and then the hub, again and again while messages are sent.

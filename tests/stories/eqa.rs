@@ -29,7 +29,7 @@ async fn a_table_with_one_wrong_row_changes_nothing_and_the_corrected_one_makes_
     let line = doctor.order("after", &patient, POTASSIUM).await;
     assert_eq!(value(&line.prompts[0]).0, "4.1", "{line:?}");
     assert_eq!(line.prompts[0].evidence.as_ref().unwrap().rounds.len(), 3);
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,7 +60,7 @@ async fn a_suspension_that_reaches_back_takes_the_prompt_away_and_a_restoration_
         if line.prompts.len() == 1 { Ok(line) } else { Err(format!("{line:?}")) }
     })
     .await;
-    region.end();
+    region.end().await;
 }
 
 /// Three rounds of potassium, passed by hospital A.

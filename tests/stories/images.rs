@@ -31,5 +31,5 @@ async fn a_ct_study_is_one_prompt_and_every_image_comes_back_as_it_was_sent() {
         let file = doctor.open(&grant, original).await.unwrap();
         assert!(read_file(&file).unwrap().data_set == slice.data_set, "the data set is not what was sent");
     }
-    region.end();
+    region.end().await;
 }

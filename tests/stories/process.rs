@@ -4,6 +4,8 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::patience::until;
+
 /// A process; it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -40,9 +42,16 @@ impl Process {
         *self = Self::start(self.kind, &self.folder);
     }
 
-    /// Gives what it has logged.
-    pub fn log(&self) -> Vec<u8> {
-        std::fs::read(self.folder.join(LOG)).unwrap()
+    /// Asks it to stop, as the system does at a shutdown, and insists that it ends well.
+    pub async fn stop(mut self) {
+        let number = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &number]).status().unwrap().success());
+        let status = until("the end of the process", async || match self.child.try_wait().unwrap() {
+            Some(status) => Ok(status),
+            None => Err(self.kind.to_owned()),
+        })
+        .await;
+        assert!(status.success(), "{} {status}", self.kind);
     }
 }
 
@@ -51,6 +60,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Gives what the process of a folder has logged, over all its starts.
+pub fn log(folder: &Path) -> Vec<u8> {
+    std::fs::read(folder.join(LOG)).unwrap_or_default()
 }
 
 /// Runs a command of the binary to its end.

@@ -40,7 +40,7 @@ async fn a_doctor_elsewhere_is_shown_the_value_accepts_it_and_opens_the_message_
         if counted == (2, 2, 1, 1, 1) { Ok(()) } else { Err(format!("{row:?}")) }
     })
     .await;
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,5 +51,5 @@ async fn a_result_is_not_offered_to_the_hospital_that_made_it() {
     other.wait_for(&patient, 1).await;
     let line = own.order("order-1", &patient, POTASSIUM).await;
     assert_eq!((line.prompts.len(), refusals(&line)), (0, vec!["OWN_RESULT"]));
-    region.end();
+    region.end().await;
 }

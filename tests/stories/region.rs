@@ -28,7 +28,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::patience::until;
 use crate::people::canaries;
-use crate::process::{Process, concord};
+use crate::process::{self, Process, concord};
 
 /// An organisation of the region.
 #[derive(Debug, Clone, Copy)]
@@ -295,13 +295,14 @@ impl Region {
         batches.filter(|batch| batch.header.organisation == publisher.code).collect()
     }
 
-    /// Ends the story: nothing of a patient is in any log or in any file of the hub, and the hub's log is sound.
-    pub fn end(mut self) {
-        let logs: Vec<Vec<u8>> = self.hub.iter().chain(&self.nodes).map(Process::log).collect();
-        self.hub = None;
-        self.nodes.clear();
-        for log in &logs {
-            assert_no_canary("a log", log);
+    /// Ends the story: everything stops when it is asked to, nothing of a patient is in any log or in any file of the
+    /// hub, and the hub's log is sound.
+    pub async fn end(mut self) {
+        for process in self.nodes.drain(..).chain(self.hub.take()) {
+            process.stop().await;
+        }
+        for folder in [OPERATOR.folder, A.folder, B.folder] {
+            assert_no_canary(folder, &process::log(&self.path(folder)));
         }
         assert_no_canary_below(&self.path("hub"));
         let data = self.path("hub/data");
@@ -335,7 +336,7 @@ impl Region {
             let text = String::from_utf8_lossy(&log).into_owned();
             text.lines().rev().take(3).map(|line| format!("\n  {line}")).collect::<String>()
         };
-        let logs = self.hub.iter().chain(&self.nodes).map(|process| tail(process.log()));
+        let logs = [OPERATOR, A, B].iter().map(|it| tail(process::log(&self.path(it.folder))));
         std::iter::once(complaint.to_owned()).chain(logs).collect()
     }
 

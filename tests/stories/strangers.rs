@@ -34,7 +34,7 @@ async fn nobody_without_a_valid_certificate_of_the_region_reaches_hub_or_node() 
     }
     assert!(is_let_in(&region, region.hub_address(), Some(A.folder)).await);
     assert!(is_let_in(&region, region.grpc(A), Some(A.folder)).await);
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,7 +59,7 @@ async fn a_certificate_revoked_while_connected_is_refused_and_the_neighbours_go_
     .await;
     ask(kept).await.expect("the other certificate of the same hospital");
     Doctor::at(&region, B).recent(&people::canary()).await.expect("a node's own way to the hub");
-    region.end();
+    region.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +75,7 @@ async fn a_hospital_can_neither_use_anothers_node_nor_speak_for_a_qc_centre() {
     let output = region.eqa(A, &["suspend", "--lab", B.code, "--effective", &region.day(1), "--reason", "rivalry"]);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("PermissionDenied"), "{output:?}");
-    region.end();
+    region.end().await;
 }
 
 /// Makes a call that every organisation of the region may make.
