@@ -52,7 +52,7 @@ impl<'p> Report<'p> {
         let birth = birth_date.replace('-', "");
         let mut text = format!(
             "MSH|^~\\&|LIS|A|CONCORD|NODE|{reported}||ORU^R01^ORU_R01|{order}{status}|P|2.5.1||||||{charset}\r\
-             PID|1||M{order}^^^A^MR~{number}^^^GA^NI||{name}||{birth}|{sex}\r\
+             PID|1||M{order}^^^A^MR~{number}^^^GA^NI||{name}||{birth}|{sex}|||||19900000137\r\
              OBR|1|{order}|{order}-L|T^检验^LIS|||{collected}|||||||{collected}|{specimen}^标本^HL70487|||||||\
              {reported}|||{status}\r"
         );

@@ -11,6 +11,7 @@ mod doctor;
 mod eqa;
 mod images;
 mod laboratory;
+mod layout;
 mod patience;
 mod people;
 mod process;

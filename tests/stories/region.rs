@@ -1,6 +1,6 @@
 //! A region in a folder of its own: an authority, a hub, two hospitals with their nodes, a QC centre and a regulator.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
@@ -26,38 +26,11 @@ use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::layout::{self, NodePorts, Ports, REGION};
+pub use crate::layout::{A, B, CENTRE, OPERATOR, Organisation, REGULATOR};
 use crate::patience::until;
 use crate::people::canaries;
 use crate::process::{self, Process, concord};
-
-/// An organisation of the region.
-#[derive(Debug, Clone, Copy)]
-pub struct Organisation {
-    /// Folder of its certificates.
-    pub folder: &'static str,
-    /// Unified social credit code.
-    pub code: &'static str,
-    /// Role, as certificates spell it.
-    pub role: &'static str,
-    /// Division it lies in.
-    pub division: &'static str,
-}
-
-/// The hospital whose laboratory and scanner work in the stories.
-pub const A: Organisation =
-    Organisation { folder: "a", code: "12520103DEMXX0014E", role: "hospital", division: "520103" };
-/// The hospital whose doctors order.
-pub const B: Organisation =
-    Organisation { folder: "b", code: "12520300DEMXX00228", role: "hospital", division: "520300" };
-/// Whoever runs the hub.
-pub const OPERATOR: Organisation =
-    Organisation { folder: "hub", code: "12520000DEMXX3012D", role: "operator", division: "520000" };
-/// A QC centre whose word counts nationally.
-pub const CENTRE: Organisation =
-    Organisation { folder: "centre", code: "12100000DEMXX1017B", role: "qc-centre", division: "110000" };
-/// The health authority.
-pub const REGULATOR: Organisation =
-    Organisation { folder: "regulator", code: "11520000DEMXX201XW", role: "regulator", division: "520000" };
 
 /// A region.
 #[derive(Debug)]
@@ -79,20 +52,6 @@ pub struct Batch {
     pub header: pb::BatchHeader,
     /// The entries.
     pub entries: Vec<pb::Entry>,
-}
-
-/// Where everything listens.
-#[derive(Debug, Clone)]
-struct Ports {
-    hub: SocketAddr,
-    nodes: Vec<NodePorts>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct NodePorts {
-    grpc: SocketAddr,
-    mllp: SocketAddr,
-    dicom: SocketAddr,
 }
 
 #[derive(Parser)]
@@ -128,15 +87,15 @@ impl Region {
         for organisation in [OPERATOR, A, B, CENTRE, REGULATOR] {
             region.issue(organisation, organisation.folder, "");
         }
-        region.write_region_files();
-        std::fs::write(region.path("hub/hub.toml"), region.hub_configuration()).unwrap();
+        layout::write_region(&region.path("region"));
+        std::fs::write(region.path("hub/hub.toml"), layout::hub_configuration(&region.ports)).unwrap();
         let hub = region.path("hub/hub.toml");
         let made = concord(&["hub", "init", "--json", "--config", hub.to_str().unwrap()]);
         assert!(made.status.success(), "{made:?}");
         let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
         let log_key = made["log_key"].as_str().unwrap();
         for (hospital, ports) in [A, B].iter().zip(&region.ports.nodes) {
-            let text = region.node_configuration(hospital, ports, log_key);
+            let text = layout::node_configuration(hospital, ports, region.ports.hub, log_key);
             std::fs::write(region.path(hospital.folder).join("node.toml"), text).unwrap();
         }
         region
@@ -339,94 +298,6 @@ impl Region {
         let logs = [OPERATOR, A, B].iter().map(|it| tail(process::log(&self.path(it.folder))));
         std::iter::once(complaint.to_owned()).chain(logs).collect()
     }
-
-    fn write_region_files(&self) {
-        let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/region"), self.path("region"));
-        std::fs::create_dir_all(&to).unwrap();
-        for entry in std::fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-        let national = format!("[issuers]\n\"{}\" = \"national\"\n", CENTRE.code);
-        let policy = std::fs::read_to_string(to.join("policy.toml")).unwrap().replace("[issuers]\n", &national);
-        std::fs::write(to.join("policy.toml"), policy).unwrap();
-        let row = |it: &Organisation| {
-            format!("{},{},示例{},Sample {},{},\n", it.code, it.role, it.folder, it.folder, it.division)
-        };
-        let rows = [A, B, OPERATOR, CENTRE, REGULATOR].iter().map(row).collect::<String>();
-        let table = format!("code,role,name_zh,name_en,region,level\n{rows}");
-        std::fs::write(to.join("organisations.csv"), table).unwrap();
-    }
-
-    fn hub_configuration(&self) -> String {
-        format!(
-            r#"region = "{REGION}"
-listen = "{}"
-data = "data"
-region_data = "../region"
-secrets = "secrets"
-log_name = "{LOG_NAME}"
-strong_identifiers = ["CN-ID"]
-
-[tls]
-{TLS}
-[limits]
-watch_interval_s = 1
-"#,
-            self.ports.hub
-        )
-    }
-
-    fn node_configuration(&self, hospital: &Organisation, ports: &NodePorts, log_key: &str) -> String {
-        let (code, hub) = (hospital.code, self.ports.hub.port());
-        let NodePorts { grpc, mllp, dicom } = ports;
-        format!(
-            r#"region = "{REGION}"
-organisation = "{code}"
-data = "data"
-listen = "{grpc}"
-strong_identifiers = ["CN-ID"]
-
-[hub]
-log_name = "{LOG_NAME}"
-log_keys = ["{log_key}"]
-
-[[hub.instances]]
-host = "127.0.0.1"
-port = {hub}
-server_name = "localhost"
-
-[tls]
-{TLS}
-[signing]
-certificate = "signing.pem"
-key = "signing.key"
-
-[[mllp]]
-listen = "{mllp}"
-source = "LIS"
-
-[dicom]
-listen = "{dicom}"
-ae_title = "CONCORD"
-
-[[identifiers]]
-code = "NI"
-type = "CN-ID"
-
-[[identifiers]]
-authority = "GA"
-type = "CN-ID"
-
-[timing]
-study_quiet_ms = 1000
-batch_quiet_ms = 50
-watch_interval_s = 1
-catalogue_interval_s = 1
-check_wait_ms = 3000
-"#
-        )
-    }
 }
 
 impl Batch {
@@ -439,16 +310,6 @@ impl Batch {
             entries: entries.collect(),
             header_bytes: signed.header,
         }
-    }
-}
-
-impl Ports {
-    /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
-    fn choose() -> Self {
-        let held: Vec<TcpListener> = (0..7).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        let nodes = chosen[1..].chunks(3).map(|of| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2] });
-        Self { hub: chosen[0], nodes: nodes.collect() }
     }
 }
 
@@ -472,12 +333,5 @@ fn assert_no_canary_below(folder: &Path) {
     }
 }
 
-const REGION: &str = "520000";
-const LOG_NAME: &str = "stories.concord.example/520000";
-const TLS: &str = r#"authority = "../ca/ca.pem"
-revocation_list = "../ca/crl.pem"
-certificate = "tls.pem"
-key = "tls.key"
-"#;
 /// Electrolytes, blood counts and CT.
 const QUALIFIED: [&str; 8] = ["L01001", "L01002", "L01003", "L01004", "L03001", "L03002", "L03003", "CT"];

@@ -1,0 +1,163 @@
+//! What a region is made of: its organisations, its ports, and the files that hub and nodes are told by.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+/// An organisation of the region.
+#[derive(Debug, Clone, Copy)]
+pub struct Organisation {
+    /// Folder of its certificates.
+    pub folder: &'static str,
+    /// Unified social credit code.
+    pub code: &'static str,
+    /// Role, as certificates spell it.
+    pub role: &'static str,
+    /// Division it lies in.
+    pub division: &'static str,
+}
+
+/// The hospital whose laboratory and scanner work in the stories.
+pub const A: Organisation =
+    Organisation { folder: "a", code: "12520103DEMXX0014E", role: "hospital", division: "520103" };
+/// The hospital whose doctors order.
+pub const B: Organisation =
+    Organisation { folder: "b", code: "12520300DEMXX00228", role: "hospital", division: "520300" };
+/// Whoever runs the hub.
+pub const OPERATOR: Organisation =
+    Organisation { folder: "hub", code: "12520000DEMXX3012D", role: "operator", division: "520000" };
+/// A QC centre whose word counts nationally.
+pub const CENTRE: Organisation =
+    Organisation { folder: "centre", code: "12100000DEMXX1017B", role: "qc-centre", division: "110000" };
+/// The health authority.
+pub const REGULATOR: Organisation =
+    Organisation { folder: "regulator", code: "11520000DEMXX201XW", role: "regulator", division: "520000" };
+
+/// Where everything listens.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// The hub.
+    pub hub: SocketAddr,
+    /// The nodes of A and B.
+    pub nodes: Vec<NodePorts>,
+}
+
+/// Where one node listens.
+#[derive(Debug, Clone, Copy)]
+pub struct NodePorts {
+    /// gRPC.
+    pub grpc: SocketAddr,
+    /// HL7 v2 over MLLP.
+    pub mllp: SocketAddr,
+    /// DICOM.
+    pub dicom: SocketAddr,
+}
+
+impl Ports {
+    /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
+    pub fn choose() -> Self {
+        let held: Vec<TcpListener> = (0..7).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
+        let nodes = chosen[1..].chunks(3).map(|of| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2] });
+        Self { hub: chosen[0], nodes: nodes.collect() }
+    }
+}
+
+/// Writes the project's own catalogue and policy, with the stories' organisations.
+pub fn write_region(to: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/region");
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+    let national = format!("[issuers]\n\"{}\" = \"national\"\n", CENTRE.code);
+    let policy = std::fs::read_to_string(to.join("policy.toml")).unwrap().replace("[issuers]\n", &national);
+    std::fs::write(to.join("policy.toml"), policy).unwrap();
+    let row = |it: &Organisation| {
+        format!("{},{},示例{},Sample {},{},\n", it.code, it.role, it.folder, it.folder, it.division)
+    };
+    let rows = [A, B, OPERATOR, CENTRE, REGULATOR].iter().map(row).collect::<String>();
+    let table = format!("code,role,name_zh,name_en,region,level\n{rows}");
+    std::fs::write(to.join("organisations.csv"), table).unwrap();
+}
+
+/// Writes `hub.toml`.
+pub fn hub_configuration(ports: &Ports) -> String {
+    format!(
+        r#"region = "{REGION}"
+listen = "{}"
+data = "data"
+region_data = "../region"
+secrets = "secrets"
+log_name = "{LOG_NAME}"
+strong_identifiers = ["CN-ID"]
+
+[tls]
+{TLS}
+[limits]
+watch_interval_s = 1
+"#,
+        ports.hub
+    )
+}
+
+/// Writes `node.toml` of a hospital. A check waits longer than it should, for machines that do something else meanwhile.
+pub fn node_configuration(hospital: &Organisation, ports: &NodePorts, hub: SocketAddr, log_key: &str) -> String {
+    let (code, hub) = (hospital.code, hub.port());
+    let NodePorts { grpc, mllp, dicom } = ports;
+    format!(
+        r#"region = "{REGION}"
+organisation = "{code}"
+data = "data"
+listen = "{grpc}"
+strong_identifiers = ["CN-ID"]
+
+[hub]
+log_name = "{LOG_NAME}"
+log_keys = ["{log_key}"]
+
+[[hub.instances]]
+host = "127.0.0.1"
+port = {hub}
+server_name = "localhost"
+
+[tls]
+{TLS}
+[signing]
+certificate = "signing.pem"
+key = "signing.key"
+
+[[mllp]]
+listen = "{mllp}"
+source = "LIS"
+
+[dicom]
+listen = "{dicom}"
+ae_title = "CONCORD"
+
+[[identifiers]]
+code = "NI"
+type = "CN-ID"
+
+[[identifiers]]
+authority = "GA"
+type = "CN-ID"
+
+[timing]
+study_quiet_ms = 1000
+batch_quiet_ms = 50
+watch_interval_s = 1
+catalogue_interval_s = 1
+check_wait_ms = 3000
+"#
+    )
+}
+
+/// The region's division.
+pub const REGION: &str = "520000";
+const LOG_NAME: &str = "stories.concord.example/520000";
+const TLS: &str = r#"authority = "../ca/ca.pem"
+revocation_list = "../ca/crl.pem"
+certificate = "tls.pem"
+key = "tls.key"
+"#;
