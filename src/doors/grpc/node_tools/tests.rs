@@ -58,7 +58,7 @@ fn instance() -> Vec<u8> {
     let mut file = crate::wire::dicom::part10::header(&syntax, &class, &name);
     let mut element = |group: u16, number: u16, vr: &str, value: &str| {
         let padding = if vr == "UI" { '\0' } else { ' ' };
-        let value = if value.len() % 2 == 0 { value.to_owned() } else { format!("{value}{padding}") };
+        let value = if value.len().is_multiple_of(2) { value.to_owned() } else { format!("{value}{padding}") };
         file.extend(group.to_le_bytes());
         file.extend(number.to_le_bytes());
         file.extend(vr.as_bytes());
