@@ -122,7 +122,7 @@ impl Speaker<'_> {
         };
         let value = if value.is_empty() { String::new() } else { format!(" {value}") };
         let sentence = if zh {
-            format!("{item}{value},{age},{place},{mark}")
+            format!("{item}{value}，{age}，{place}，{mark}")
         } else {
             format!("{item}{value}, {age}, {place}, {mark}")
         };

@@ -87,7 +87,9 @@ impl Hub {
         let found = self.candidates(&recent, &lines, &rules)?;
         let mut context = context(patient, organisation, region, &asked.visit);
         context.decided = self.decided(&found, organisation, &asked.visit.encounter)?;
-        let judged = Judged { organisation, asked, rules: &rules, found: &found, context: &context, now };
+        let disputed = self.disputed(&found)?;
+        let judged =
+            Judged { organisation, asked, rules: &rules, found: &found, disputed: &disputed, context: &context, now };
         let (answers, prompts) = judged.lines(&lines)?;
         let record = pb::CheckRecord {
             organisation: organisation.to_string(),
@@ -139,6 +141,13 @@ impl Hub {
         Ok(decided)
     }
 
+    /// Says of each result whether a doctor has said that it is not the patient's.
+    fn disputed(&self, found: &[Found]) -> Result<Vec<bool>, HubError> {
+        let view = self.parts.state.read()?;
+        let disputed = found.iter().map(|found| view.disputed(regional(found.entry.publisher, found.entry.result)));
+        Ok(disputed.collect::<Result<_, _>>()?)
+    }
+
     /// Writes the answer of a check from its record; the results of a kept one are read again.
     fn respond(&self, checked: &Checked, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
         let (Checked::Fresh(record, _) | Checked::Kept(record)) = checked;
@@ -175,6 +184,7 @@ struct Judged<'a> {
     asked: &'a Asked,
     rules: &'a Rules,
     found: &'a [Found],
+    disputed: &'a [bool],
     context: &'a OrderContext,
     now: Moment,
 }
@@ -184,10 +194,11 @@ impl Judged<'_> {
         let candidates: Vec<Candidate<'_>> = self
             .found
             .iter()
-            .map(|found| Candidate {
+            .zip(self.disputed)
+            .map(|(found, disputed)| Candidate {
                 entry: &found.entry,
                 key_valid: found.key_valid,
-                link_disputed: false,
+                link_disputed: *disputed,
                 latest_version: found.entry.version,
             })
             .collect();

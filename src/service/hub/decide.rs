@@ -4,7 +4,7 @@ use crate::domain::id::PromptId;
 use crate::domain::log::LogPlace;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::policy::Policy;
-use crate::domain::reason::ReasonCode;
+use crate::domain::reason::{Reason, ReasonClass, ReasonCode};
 use crate::domain::time::Moment;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::{Speaker, entry_of, place_of};
@@ -65,15 +65,16 @@ impl Hub {
         now: Moment,
     ) -> Result<LogPlace, HubError> {
         let rules = self.parts.registry.rules(now)?;
-        let mut counted_reasons = Vec::new();
+        let (mut counted_reasons, mut identity_reasons) = (Vec::new(), Vec::new());
         for (place, (prompt, outcome)) in decided.outcomes.iter().enumerate() {
             let kept = self.own_prompt(organisation, *prompt)?;
             if kept.state != PromptState::Open {
                 return Err(HubError::Decided);
             }
             if let Outcome::Decline { reason, text, choice } = outcome {
-                let counts = check_reason(place, &rules.version.policy, reason, text, choice)?;
-                counted_reasons.extend(counts.then(|| reason.clone()));
+                let known = check_reason(place, &rules.version.policy, reason, text, choice)?;
+                counted_reasons.extend(known.counts.then(|| reason.clone()));
+                identity_reasons.extend((known.class == ReasonClass::Identity).then(|| reason.clone()));
             }
         }
         let record = Record::Decision(pb::DecisionRecord {
@@ -83,6 +84,7 @@ impl Hub {
             decisions: sent.decisions,
             at: Some(now.into()),
             counted_reasons,
+            identity_reasons,
         });
         let places = self.parts.ledger.record(&[record]).await?;
         places.first().copied().ok_or(HubError::Behind)
@@ -161,8 +163,14 @@ impl Hub {
     }
 }
 
-/// Checks that a decline says what its reason asks for; says whether it counts as not recognised.
-fn check_reason(place: usize, policy: &Policy, code: &str, text: &str, choice: &str) -> Result<bool, HubError> {
+/// Checks that a decline names a reason of the policy and says what that reason asks for.
+fn check_reason<'p>(
+    place: usize,
+    policy: &'p Policy,
+    code: &str,
+    text: &str,
+    choice: &str,
+) -> Result<&'p Reason, HubError> {
     let refuse = |field, problem| HubError::Reason { place, field, problem };
     let known = code.parse::<ReasonCode>().ok().and_then(|code| policy.reasons.get(&code));
     let reason = known.ok_or_else(|| refuse("reason", "is not a reason of the policy in force"))?;
@@ -173,7 +181,7 @@ fn check_reason(place: usize, policy: &Policy, code: &str, text: &str, choice: &
     if choices().next().is_some() && !choices().any(|known| known == choice) {
         return Err(refuse("choice", "must be one of the reason's choices"));
     }
-    Ok(reason.counts)
+    Ok(reason)
 }
 
 /// How long a grant lasts, in milliseconds.

@@ -207,14 +207,25 @@ fn decision(
         let state = if accepted { PromptState::Accepted } else { PromptState::Declined };
         change.set_prompt_state(id, state(place.sequence))?;
         change.put_decided(organisation, &asked.encounter, kept.result, id)?;
+        if disputes(decision, record) {
+            change.put_disputed(kept.result, id)?;
+        }
         for (figure, delta) in figures_of(decision, record) {
             count_with_items(change, day, organisation, &asked.items, &figure, delta)?;
         }
-        if accepted && change.mark(Marked::ReportRecognised, kept.report.as_bytes(), day, organisation)? {
+        if accepted && change.mark(Marked::ReportRecognised, asked.report.as_bytes(), day, organisation)? {
             count(change, day, organisation, None, Figure::ReportsRecognised, 1)?;
         }
     }
     Ok(())
+}
+
+/// Says whether a decision says that the result is not the patient's.
+fn disputes(decision: &pb::Decision, record: &pb::DecisionRecord) -> bool {
+    match &decision.outcome {
+        Some(pb::decision::Outcome::Decline(decline)) => record.identity_reasons.contains(&decline.reason),
+        Some(pb::decision::Outcome::Accept(_)) | None => false,
+    }
 }
 
 fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figure, i64)> {
@@ -249,10 +260,11 @@ fn revocation(
         let decided = read_back(LogPlace { sequence: decision, position: decided })?;
         if let Record::Decision(decided) = decided {
             let day = moment("at", decided.at.as_ref())?.local_day();
-            take_back_report(change, kept.report, day, organisation)?;
+            take_back_report(change, asked.report, day, organisation)?;
         }
     }
     change.set_prompt_state(id, PromptState::Open)?;
+    change.remove_disputed(kept.result, id)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
     count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)
 }
@@ -260,7 +272,7 @@ fn revocation(
 /// Takes a report out of the day's recognised ones: the rate counts what stood in the end.
 fn take_back_report(
     change: &HubChange<'_>,
-    report: ReportId,
+    report: ReportTag,
     day: i64,
     organisation: OrganisationCode,
 ) -> Result<(), HubError> {
@@ -298,10 +310,11 @@ fn person(record: &pb::PersonRecord, change: &HubChange<'_>) -> Result<(), HubEr
     Ok(())
 }
 
-/// What a prompt was about: its visit and the items of the line.
+/// What a prompt was about: its visit, the items of the line, and the result's report.
 struct AskedAbout {
     encounter: String,
     items: Vec<ItemCode>,
+    report: ReportTag,
 }
 
 fn asked(kept: &KeptPrompt, read_back: &ReadBack<'_>) -> Result<AskedAbout, HubError> {
@@ -311,6 +324,7 @@ fn asked(kept: &KeptPrompt, read_back: &ReadBack<'_>) -> Result<AskedAbout, HubE
     Ok(AskedAbout {
         encounter: check.visit.as_ref().map(|visit| visit.encounter.clone()).unwrap_or_default(),
         items: items.collect::<Result<_, _>>()?,
+        report: report_tag(organisation(&prompt.publisher)?, kept.report),
     })
 }
 

@@ -128,6 +128,7 @@ mod tests {
             result_id: vec![id; 16].into(),
             report_id: vec![id; 16].into(),
             version: 1,
+            publisher: HOSPITAL.into(),
             ..Default::default()
         };
         let name = key.as_bytes()[0];

@@ -391,6 +391,29 @@ async fn a_decision_taken_back_leaves_the_prompt_open_and_the_rate_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_not_the_patients_is_offered_to_nobody_until_that_is_taken_back() {
+    let (world, _publisher, prompt) = prompted_world().await;
+    let decline = pb::Decline { reason: "P22".into(), text: "another person".into(), choice: String::new() };
+    let outcome = pb::decision::Outcome::Decline(decline);
+    world.hub.decide(&doctor(), decide_request("d1", &prompt, outcome)).await.unwrap();
+    let elsewhere = |key| {
+        let mut request = check_request(key, "L01001");
+        request.visit.as_mut().unwrap().encounter = key.into();
+        request
+    };
+    let answer = world.hub.check(&doctor(), elsewhere("c2")).await.unwrap();
+    assert_eq!((answer.lines[0].prompts.len(), answer.lines[0].quiet.len()), (0, 0));
+    let revoke = pb::RevokeRequest {
+        decision_key: "r1".into(),
+        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+        prompt_id: prompt.prompt_id,
+        text: String::new(),
+    };
+    world.hub.revoke(&doctor(), revoke).await.unwrap();
+    assert_eq!(world.hub.check(&doctor(), elsewhere("c3")).await.unwrap().lines[0].prompts.len(), 1);
+}
+
+#[tokio::test]
 async fn a_prompt_does_not_exist_for_another_hospital() {
     let (world, _publisher, prompt) = prompted_world().await;
     let accept = decide_request("d1", &prompt, pb::decision::Outcome::Accept(pb::Accept {}));

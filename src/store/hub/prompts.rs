@@ -39,7 +39,7 @@ pub enum PromptState {
     Declined(Sequence),
 }
 
-pub(super) const TABLES: &[Table] = &[PROMPTS, DECIDED];
+pub(super) const TABLES: &[Table] = &[PROMPTS, DECIDED, DISPUTED];
 
 impl<R: Rows> HubTables<R> {
     /// Gives a prompt.
@@ -83,7 +83,34 @@ impl<R: Rows> HubTables<R> {
     }
 }
 
+impl<R: Rows> HubTables<R> {
+    /// Says whether a doctor has said of a result that it is not the patient's.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn disputed(&self, result: ResultId) -> Result<bool, ProjectionError> {
+        Ok(self.row(DISPUTED, result.as_bytes())?.is_some())
+    }
+}
+
 impl HubChange<'_> {
+    /// Notes that a result is said not to be the patient's, by the prompt that was declined so.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn put_disputed(&self, result: ResultId, prompt: PromptId) -> Result<(), ProjectionError> {
+        self.put(DISPUTED, result.as_bytes(), prompt.as_bytes())
+    }
+
+    /// Takes the note of [`HubChange::put_disputed`] back, if it was this prompt's.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn remove_disputed(&self, result: ResultId, prompt: PromptId) -> Result<(), ProjectionError> {
+        let noted = self.row(DISPUTED, result.as_bytes())?;
+        if noted.is_some_and(|noted| noted == prompt.as_bytes()) { self.remove(DISPUTED, result.as_bytes()) } else { Ok(()) }
+    }
+
     /// Keeps a prompt, or what became of it.
     ///
     /// # Errors
@@ -153,6 +180,7 @@ fn visit_key(organisation: OrganisationCode, encounter: &str, result: ResultId) 
 
 const PROMPTS: Table = Table::new("prompts");
 const DECIDED: Table = Table::new("decided");
+const DISPUTED: Table = Table::new("disputed");
 const ORGANISATION_BYTES: usize = 18;
 const OPEN: u8 = 0;
 const ACCEPTED: u8 = 1;
