@@ -108,7 +108,11 @@ impl HubChange<'_> {
     /// [`ProjectionError`] of the engine.
     pub fn remove_disputed(&self, result: ResultId, prompt: PromptId) -> Result<(), ProjectionError> {
         let noted = self.row(DISPUTED, result.as_bytes())?;
-        if noted.is_some_and(|noted| noted == prompt.as_bytes()) { self.remove(DISPUTED, result.as_bytes()) } else { Ok(()) }
+        if noted.is_some_and(|noted| noted == prompt.as_bytes()) {
+            self.remove(DISPUTED, result.as_bytes())
+        } else {
+            Ok(())
+        }
     }
 
     /// Keeps a prompt, or what became of it.
