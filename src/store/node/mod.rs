@@ -18,6 +18,7 @@ use std::fs::File;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sled::{Config, Db, Mode, Tree};
 
@@ -87,7 +88,16 @@ impl NodeState {
     /// # Errors
     /// [`ProjectionError::InUse`] when another process has them open, [`ProjectionError::Io`] when the disk fails.
     pub fn open(folder: &Path, journal_end: Sequence, now: Moment) -> Result<OpenNodeState, ProjectionError> {
-        match Self::open_trusted(folder, journal_end) {
+        let mut opened = Self::open_trusted(folder, journal_end);
+        // The engine's threads let go of its lock a moment after the last handle is gone.
+        for _ in 0..LOCK_LOOKS_MAX {
+            if !matches!(opened, Err(ProjectionError::InUse)) {
+                break;
+            }
+            std::thread::sleep(LOCK_LOOK_INTERVAL);
+            opened = Self::open_trusted(folder, journal_end);
+        }
+        match opened {
             Ok(state) => Ok(OpenNodeState { state, quarantined: None }),
             Err(error @ (ProjectionError::InUse | ProjectionError::Io(_))) => Err(error),
             Err(_) => {
@@ -278,6 +288,9 @@ const APPLIED: &[u8] = b"applied";
 const CLEAN: &[u8] = b"clean";
 const FORM_NUMBER: u8 = 2;
 const SEAL: u8 = 1;
+/// How often, and how long after each other, a lock that somebody else holds is tried before it is believed.
+const LOCK_LOOKS_MAX: u32 = 100;
+const LOCK_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 const CACHE_BYTES: u64 = 128 << 20;
 /// sled's own flusher is also its garbage collector and must run.
 const FLUSH_MS: u64 = 500;
