@@ -372,6 +372,51 @@ async fn a_decline_must_say_what_its_reason_asks_for() {
     assert_eq!(figure(&world, Figure::DeclinedFor("R01".into())).await, 1);
 }
 
+/// A batch decline that lost its reasons, in a deployed adaptor.
+#[tokio::test]
+async fn a_batch_of_declines_keeps_every_reason() {
+    let world = World::new().await;
+    qualify(&world, OTHER_HOSPITAL).await;
+    let mut publisher = Publisher::new(&world, OTHER_HOSPITAL, 50);
+    publisher.publish(&world, &[result(&world, 1, 24)]).await;
+    let mut request = check_request("c1", "L01001");
+    request.lines.push(pb::OrderLine { line_id: "2".into(), ..request.lines[0].clone() });
+    let answer = world.hub.check(&doctor(), request).await.unwrap();
+    let decisions = answer.lines.iter().zip([("R01", "new arrhythmia"), ("R02", "")]).map(|(line, (reason, text))| {
+        let decline = pb::Decline { reason: reason.into(), text: text.into(), choice: String::new() };
+        let outcome = Some(pb::decision::Outcome::Decline(decline));
+        pb::Decision { prompt_id: line.prompts[0].prompt_id.clone(), outcome }
+    });
+    let decide = pb::DecideRequest {
+        decision_key: "d1".into(),
+        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+        decisions: decisions.collect(),
+        language: 0,
+    };
+    world.hub.decide(&doctor(), decide).await.unwrap();
+    for reason in ["R01", "R02"] {
+        assert_eq!(figure(&world, Figure::DeclinedFor(reason.into())).await, 1, "{reason}");
+    }
+}
+
+/// Counts that depended on what was clicked first, in a deployed adaptor.
+#[tokio::test]
+async fn what_was_viewed_is_prompted_all_the_same_and_counted_once() {
+    let (world, _publisher, prompt) = prompted_world().await;
+    for key in ["e1", "e1", "e2"] {
+        let viewed = pb::AcknowledgeRequest {
+            event_key: key.into(),
+            actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+            prompt_id: prompt.prompt_id.clone(),
+            event: pb::acknowledge_request::Event::Viewed.into(),
+        };
+        assert!(world.hub.acknowledge(&doctor(), &viewed).await.unwrap().grant.is_some());
+    }
+    let answer = world.hub.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
+    assert_eq!(answer.lines[0].prompts.len(), 1);
+    assert_eq!((figure(&world, Figure::Viewed).await, figure(&world, Figure::Prompts).await), (1, 2));
+}
+
 #[tokio::test]
 async fn a_decision_taken_back_leaves_the_prompt_open_and_the_rate_as_it_was() {
     let (world, _publisher, prompt) = prompted_world().await;
