@@ -55,7 +55,9 @@ impl TermsKeeper {
             if stop.run_until_cancelled(self.ask()).await.is_none() {
                 return;
             }
-            let asked = tokio::time::Instant::now();
+            // Nothing is published before there is a catalogue: the first one is asked for again at once.
+            let wait = if self.version.is_empty() { FIRST_INTERVAL.min(self.interval) } else { self.interval };
+            let next = tokio::time::Instant::now() + wait;
             loop {
                 let changed = async {
                     match &mut mapping {
@@ -65,7 +67,7 @@ impl TermsKeeper {
                 };
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep_until(asked + self.interval) => break,
+                    () = tokio::time::sleep_until(next) => break,
                     is_watched = changed => if !is_watched { mapping = None } else { self.map() },
                 }
             }
@@ -120,3 +122,6 @@ impl TermsKeeper {
         self.terms.send_replace(Arc::new(Terms { catalogue, mapping }));
     }
 }
+
+/// How often the hub is asked while there is no catalogue.
+const FIRST_INTERVAL: Duration = Duration::from_millis(500);
