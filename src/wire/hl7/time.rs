@@ -18,6 +18,9 @@ pub fn moment(text: &str, offset_minutes: i16) -> Result<Moment, Problem> {
 }
 
 fn read(text: &str, usual_offset_minutes: i16) -> Option<Moment> {
+    if !text.is_ascii() {
+        return None;
+    }
     let compact = compact(text)?;
     let (local, offset_minutes) = match compact.find(['+', '-']) {
         Some(at) => (compact.get(..at)?, offset(compact.get(at..)?)?),
@@ -108,6 +111,11 @@ mod tests {
 
     fn at(text: &str) -> Moment {
         moment(text, 480).unwrap()
+    }
+
+    #[test]
+    fn text_that_is_not_ascii_is_no_time() {
+        assert_eq!(moment("199706150000≥00", 480), Err(Problem::TimeUnreadable));
     }
 
     #[test]
