@@ -46,6 +46,14 @@ pub fn server(files: TlsFiles, interval: Duration) -> Result<Watched<ServerTls>,
     reloading(files.paths(), interval, move || Ok(tls::server(&files.read()?)?))
 }
 
+/// Gives the settings of an HTTPS end, which follow the files as long as the watcher is run.
+///
+/// # Errors
+/// [`CredentialsError`] naming the file to replace; do not start.
+pub fn web(files: TlsFiles, interval: Duration) -> Result<Watched<ServerTls>, CredentialsError> {
+    reloading(files.paths(), interval, move || Ok(tls::web(&files.read()?)?))
+}
+
 /// Gives the settings of a calling end that expects a server of `region` in `role`; they follow the files as long as
 /// the watcher is run.
 ///

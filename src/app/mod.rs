@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod demo;
 pub mod eqa;
 pub mod fetch;
+pub mod https;
 pub mod hub;
 pub mod map;
 pub mod node;

@@ -36,6 +36,8 @@ pub const BATCH_BYTES_MAX: usize = 16 << 20;
 pub const RECORD_BYTES_MAX: usize = 32 << 20;
 /// Largest gRPC message either way, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 24 << 20;
+/// Largest body of an HTTP request, in bytes; an order of 64 lines with its patient must fit.
+pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 /// Size of one chunk of an original in a stream, in bytes.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Most tunnels that one hospital keeps open at one hub.

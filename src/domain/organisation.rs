@@ -55,8 +55,8 @@ pub struct Caller {
     pub organisation: OrganisationCode,
     /// The label in the certificate's subject, for logs and people; proves nothing.
     pub name: String,
-    /// The certificate's serial number, by which it is revoked.
-    pub serial: CertificateSerial,
+    /// The certificate's serial number, by which it is revoked; none where a token named the caller.
+    pub serial: Option<CertificateSerial>,
 }
 
 /// A certificate's serial number, 1 to 20 bytes without leading zeros, written in lower-case hexadecimal.

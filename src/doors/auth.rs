@@ -69,14 +69,20 @@ impl AuthLayer {
     /// Decides on a call before anything of its body is read.
     fn permit<B>(&self, request: &Request<B>) -> Result<Permit, Status> {
         let peer = request.extensions().get::<Peer>();
-        let caller = &peer.ok_or_else(|| Status::unauthenticated("no client certificate"))?.caller;
-        if self.tls.current().trust.revoked_since(&caller.serial).is_some() {
+        let caller = peer.and_then(|peer| peer.caller.as_ref());
+        let caller = caller.ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+        if revoked(caller, &self.tls.current()) {
             return Err(Status::unauthenticated("the client certificate is revoked"));
         }
         let method = self.access.allowed(request.uri().path(), caller.role);
         let method = method.ok_or_else(|| Status::permission_denied("this role may not call this method"))?;
         Ok(Permit { caller: Arc::clone(caller), method })
     }
+}
+
+/// Says whether the caller's certificate was revoked since it connected.
+pub fn revoked(caller: &Caller, tls: &ServerTls) -> bool {
+    caller.serial.as_ref().is_some_and(|serial| tls.trust.revoked_since(serial).is_some())
 }
 
 impl<S> Layer<S> for AuthLayer {

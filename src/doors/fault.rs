@@ -18,6 +18,20 @@ pub fn grpc_code(fault: Fault) -> tonic::Code {
     }
 }
 
+/// Gives the HTTP status. Source: RFC 9110, section 15.
+pub fn http_status(fault: Fault) -> http::StatusCode {
+    match fault {
+        Fault::BadInput => http::StatusCode::BAD_REQUEST,
+        Fault::Unproven => http::StatusCode::UNAUTHORIZED,
+        Fault::Denied => http::StatusCode::FORBIDDEN,
+        Fault::Missing => http::StatusCode::NOT_FOUND,
+        Fault::Conflict => http::StatusCode::CONFLICT,
+        Fault::Limited => http::StatusCode::TOO_MANY_REQUESTS,
+        Fault::Broken => http::StatusCode::INTERNAL_SERVER_ERROR,
+        Fault::Busy => http::StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
 /// Gives the name of a fault for machines, as `ErrorInfo.reason` carries it.
 pub fn reason(fault: Fault) -> &'static str {
     match fault {

@@ -1,9 +1,10 @@
-//! The TLS acceptor under the gRPC servers: connections whose certificate names somebody of this region, counted.
+//! The TLS acceptor under the gRPC and HTTPS servers: connections whose certificate names somebody of this region, and
+//! for HTTPS those that show none, counted.
 //! What a caller may do is decided in `auth`.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -32,19 +33,21 @@ pub struct AcceptSettings {
     pub region: Adcode,
     /// Most connections at one time.
     pub connections_max: usize,
-    /// Most connections of one organisation at one time.
+    /// Most connections of one organisation at one time, and of one address without a certificate.
     pub organisation_connections_max: usize,
     /// Most handshakes under way at one time; further callers wait in the listener's queue.
     pub handshakes_max: usize,
     /// Longest handshake.
     pub handshake_timeout: Duration,
+    /// Whether callers without a certificate are taken; what they may do, their requests must prove.
+    pub nameless: bool,
 }
 
 /// Who stands at the other end, known once the handshake is over; tonic puts it among a request's extensions.
 #[derive(Debug, Clone)]
 pub struct Peer {
-    /// Whom the certificate names.
-    pub caller: Arc<Caller>,
+    /// Whom the certificate names; nobody where none was shown.
+    pub caller: Option<Arc<Caller>>,
     /// Where the connection comes from.
     pub address: SocketAddr,
 }
@@ -86,6 +89,7 @@ impl AcceptSettings {
             organisation_connections_max: 64,
             handshakes_max: 512,
             handshake_timeout: Duration::from_secs(10),
+            nameless: false,
         }
     }
 }
@@ -134,7 +138,7 @@ impl Acceptor {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.current().config));
         let (settings, seats, accepted) = (self.settings, self.seats.clone(), self.accepted.clone());
         async move {
-            let work = shake(acceptor, tcp, address, settings.region, &seats);
+            let work = shake(acceptor, tcp, address, settings, &seats);
             let shaken = tokio::time::timeout(settings.handshake_timeout, work).await;
             drop(permit);
             match shaken {
@@ -150,16 +154,21 @@ async fn shake(
     acceptor: TlsAcceptor,
     tcp: TcpStream,
     address: SocketAddr,
-    region: Adcode,
+    settings: AcceptSettings,
     seats: &Seats,
 ) -> Result<PeerStream, RefusedError> {
     let place = Arc::clone(&seats.total).try_acquire_owned().map_err(|_| RefusedError::Full)?;
     tcp.set_nodelay(true)?;
     let stream = acceptor.accept(tcp).await?;
     let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let caller = identity::caller(certificate.ok_or(RefusedError::Nameless)?, region)?;
-    let seat = seats.take(caller.organisation, place)?;
-    Ok(PeerStream { stream, peer: Peer { caller: Arc::new(caller), address }, _seat: seat })
+    let caller = match certificate {
+        Some(certificate) => Some(Arc::new(identity::caller(certificate, settings.region)?)),
+        None if settings.nameless => None,
+        None => return Err(RefusedError::Nameless),
+    };
+    let guest = caller.as_ref().map_or(Guest::Address(address.ip()), |caller| Guest::Organisation(caller.organisation));
+    let seat = seats.take(guest, place)?;
+    Ok(PeerStream { stream, peer: Peer { caller, address }, _seat: seat })
 }
 
 /// Why a connection was not taken; told to the log, never to the caller.
@@ -173,50 +182,57 @@ enum RefusedError {
     Identity(#[from] IdentityError),
     #[error("too many connections")]
     Full,
-    #[error("too many connections of {0}")]
-    OrganisationFull(OrganisationCode),
+    #[error("too many connections of {0:?}")]
+    GuestFull(Guest),
 }
 
-/// Counts the connections that stand, in all and by organisation.
+/// By what connections are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Guest {
+    Organisation(OrganisationCode),
+    Address(IpAddr),
+}
+
+/// Counts the connections that stand, in all and by guest.
 #[derive(Debug, Clone)]
 struct Seats {
     total: Arc<Semaphore>,
-    taken: Arc<Mutex<HashMap<OrganisationCode, usize>>>,
-    organisation_max: usize,
+    taken: Arc<Mutex<HashMap<Guest, usize>>>,
+    guest_max: usize,
 }
 
 /// One connection's place; given back when dropped.
 #[derive(Debug)]
 struct Seat {
     seats: Seats,
-    organisation: OrganisationCode,
+    guest: Guest,
     _place: OwnedSemaphorePermit,
 }
 
 impl Seats {
     fn new(settings: AcceptSettings) -> Self {
         let total = Arc::new(Semaphore::new(settings.connections_max));
-        Self { total, taken: Arc::default(), organisation_max: settings.organisation_connections_max }
+        Self { total, taken: Arc::default(), guest_max: settings.organisation_connections_max }
     }
 
-    fn take(&self, organisation: OrganisationCode, place: OwnedSemaphorePermit) -> Result<Seat, RefusedError> {
+    fn take(&self, guest: Guest, place: OwnedSemaphorePermit) -> Result<Seat, RefusedError> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(organisation).or_default();
-        if *count >= self.organisation_max {
-            return Err(RefusedError::OrganisationFull(organisation));
+        let count = taken.entry(guest).or_default();
+        if *count >= self.guest_max {
+            return Err(RefusedError::GuestFull(guest));
         }
         *count += 1;
-        Ok(Seat { seats: self.clone(), organisation, _place: place })
+        Ok(Seat { seats: self.clone(), guest, _place: place })
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = taken.get_mut(&self.organisation) {
+        if let Some(count) = taken.get_mut(&self.guest) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.organisation);
+                taken.remove(&self.guest);
             }
         }
     }

@@ -75,7 +75,7 @@ pub fn caller(der: &[u8], region: Adcode) -> Result<Caller, IdentityError> {
         role: identity.role,
         organisation: identity.organisation,
         name: label.unwrap_or_default().to_owned(),
-        serial: serial(&certificate)?,
+        serial: Some(serial(&certificate)?),
     })
 }
 

@@ -61,17 +61,40 @@ pub enum TlsError {
 /// # Errors
 /// [`TlsError`] naming the file to replace; keep the settings in use.
 pub fn server(material: &Material) -> Result<ServerTls, TlsError> {
+    listening(material, WithoutCertificate::Refused, &[b"h2"])
+}
+
+/// Makes the settings of an end that browsers and other programs call over HTTPS: whoever calls may show a certificate,
+/// and one that is shown must hold.
+///
+/// # Errors
+/// [`TlsError`] naming the file to replace; keep the settings in use.
+pub fn web(material: &Material) -> Result<ServerTls, TlsError> {
+    listening(material, WithoutCertificate::Taken, &[b"h2", b"http/1.1"])
+}
+
+/// What becomes of callers that show no certificate.
+enum WithoutCertificate {
+    Refused,
+    Taken,
+}
+
+fn listening(material: &Material, without: WithoutCertificate, protocols: &[&[u8]]) -> Result<ServerTls, TlsError> {
     let trust = Trust::parse(&material.authority_pem, &material.list_pem)?;
     let provider = provider();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots(&trust)?, provider.clone())
         .with_crls([trust.list().clone()])
-        .enforce_revocation_expiration()
-        .build()?;
+        .enforce_revocation_expiration();
+    let verifier = match without {
+        WithoutCertificate::Refused => verifier,
+        WithoutCertificate::Taken => verifier.allow_unauthenticated(),
+    };
+    let verifier = verifier.build()?;
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain(material)?, key(material)?)?;
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     // A resumed session would skip the certificate, and with it revocation.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;

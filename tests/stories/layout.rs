@@ -37,6 +37,8 @@ pub const REGULATOR: Organisation =
 pub struct Ports {
     /// The hub.
     pub hub: SocketAddr,
+    /// The hub's HTTPS.
+    pub hub_https: SocketAddr,
     /// The nodes of A and B.
     pub nodes: Vec<NodePorts>,
 }
@@ -50,15 +52,17 @@ pub struct NodePorts {
     pub mllp: SocketAddr,
     /// DICOM.
     pub dicom: SocketAddr,
+    /// HTTPS.
+    pub https: SocketAddr,
 }
 
 impl Ports {
     /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
     pub fn choose() -> Self {
-        let held: Vec<TcpListener> = (0..7).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpListener> = (0..10).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        let nodes = chosen[1..].chunks(3).map(|of| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2] });
-        Self { hub: chosen[0], nodes: nodes.collect() }
+        let ports = |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3] };
+        Self { hub: chosen[0], hub_https: chosen[1], nodes: chosen[2..].chunks(4).map(ports).collect() }
     }
 }
 
@@ -94,17 +98,24 @@ strong_identifiers = ["CN-ID"]
 
 [tls]
 {TLS}
+[https]
+listen = "{}"
+base_url = "https://localhost:{}"
+
 [limits]
 watch_interval_s = 1
 "#,
-        ports.hub
+        ports.hub,
+        ports.hub_https,
+        ports.hub_https.port()
     )
 }
 
 /// Writes `node.toml` of a hospital. A check waits longer than it should, for machines that do something else meanwhile.
 pub fn node_configuration(hospital: &Organisation, ports: &NodePorts, hub: SocketAddr, log_key: &str) -> String {
     let (code, hub) = (hospital.code, hub.port());
-    let NodePorts { grpc, mllp, dicom } = ports;
+    let NodePorts { grpc, mllp, dicom, https } = ports;
+    let https_port = https.port();
     format!(
         r#"region = "{REGION}"
 organisation = "{code}"
@@ -123,6 +134,10 @@ server_name = "localhost"
 
 [tls]
 {TLS}
+[https]
+listen = "{https}"
+base_url = "https://localhost:{https_port}"
+
 [signing]
 certificate = "signing.pem"
 key = "signing.key"

@@ -1,5 +1,7 @@
 //! `demo.json`: all that a foreign client must know to take part in the demo.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::app::demo::DemoError;
@@ -19,6 +21,7 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
     let hub = json!({
         "org": OPERATOR.code,
         "grpc": settled.hub,
+        "https": https(settled.hub_https),
         "server_name": SERVER_NAME,
         "data": data,
         "log_vkey": data.join("log.vkey"),
@@ -36,6 +39,7 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
             "mllp": ports.mllp,
             "dicom": { "address": ports.dicom, "ae_title": hospital.ae_title },
             "grpc": ports.grpc,
+            "https": https(ports.https),
             "server_name": SERVER_NAME,
             "data": layout.node(hospital).join("data"),
             "log": process.log,
@@ -84,4 +88,9 @@ fn patient(patient: &Patient) -> Value {
 }
 
 /// The name in every server's certificate.
+/// Gives the address of an HTTPS door, under the name in its certificate.
+fn https(address: SocketAddr) -> String {
+    format!("https://{SERVER_NAME}:{}", address.port())
+}
+
 const SERVER_NAME: &str = "localhost";

@@ -24,6 +24,8 @@ pub struct Settled {
     pub began_unix_ms: i64,
     /// Where the hub listens.
     pub hub: SocketAddr,
+    /// Where the hub's HTTPS door is.
+    pub hub_https: SocketAddr,
     /// Where the nodes listen, in the order of the cast.
     pub nodes: Vec<NodePorts>,
 }
@@ -37,6 +39,8 @@ pub struct NodePorts {
     pub dicom: SocketAddr,
     /// gRPC.
     pub grpc: SocketAddr,
+    /// HTTPS.
+    pub https: SocketAddr,
 }
 
 impl Layout {
@@ -119,11 +123,12 @@ impl Settled {
     pub fn choose(now: Moment) -> io::Result<Self> {
         // All are held until all are chosen, so that no two are the same.
         let held: Vec<TcpListener> =
-            (0..1 + 3 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
+            (0..2 + 4 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
         let addresses: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let [hub, rest @ ..] = addresses.as_slice() else { unreachable!("at least one was chosen") };
-        let nodes = rest.chunks_exact(3).map(|of| NodePorts { mllp: of[0], dicom: of[1], grpc: of[2] });
-        Ok(Self { began_unix_ms: now.unix_ms(), hub: *hub, nodes: nodes.collect() })
+        let [hub, hub_https, rest @ ..] = addresses.as_slice() else { unreachable!("at least two were chosen") };
+        let ports = |of: &[SocketAddr]| NodePorts { mllp: of[0], dicom: of[1], grpc: of[2], https: of[3] };
+        let nodes = rest.chunks_exact(4).map(ports).collect();
+        Ok(Self { began_unix_ms: now.unix_ms(), hub: *hub, hub_https: *hub_https, nodes })
     }
 }
 

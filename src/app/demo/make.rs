@@ -72,10 +72,16 @@ revocation_list = "../ca/crl.pem"
 certificate = "tls/tls.pem"
 key = "tls/tls.key"
 
+[https]
+listen = "{https}"
+base_url = "https://localhost:{https_port}"
+
 [limits]
 watch_interval_s = 1
 "#,
         listen = settled.hub,
+        https = settled.hub_https,
+        https_port = settled.hub_https.port(),
     )
 }
 
@@ -102,6 +108,10 @@ revocation_list = "../ca/crl.pem"
 certificate = "tls/tls.pem"
 key = "tls/tls.key"
 
+[https]
+listen = "{https}"
+base_url = "https://localhost:{https_port}"
+
 [signing]
 certificate = "tls/signing.pem"
 key = "tls/signing.key"
@@ -126,6 +136,8 @@ watch_interval_s = 1
         mllp = ports.mllp,
         dicom = ports.dicom,
         ae_title = hospital.ae_title,
+        https = ports.https,
+        https_port = ports.https.port(),
     )
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
+use crate::app::https::HttpsPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -35,6 +36,8 @@ pub struct HubConfig {
     pub strong_identifiers: Vec<IdentifierType>,
     /// The TLS files.
     pub tls: TlsPaths,
+    /// The door for order screens, viewers and patients; there is none where it is left out.
+    pub https: Option<HttpsPart>,
     /// What may be left out.
     #[serde(default)]
     pub limits: HubLimits,
@@ -86,6 +89,9 @@ impl HubConfig {
         let files = [&mut tls.authority, &mut tls.revocation_list, &mut tls.certificate, &mut tls.key];
         for place in paths.into_iter().chain(files) {
             *place = beside(path, place);
+        }
+        if let Some(https) = &mut config.https {
+            https.place_beside(path);
         }
         Ok(config)
     }

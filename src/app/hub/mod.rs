@@ -6,22 +6,20 @@ pub mod secrets;
 pub mod serve;
 mod services;
 pub mod storage;
+mod web;
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
-use serde_json::json;
-use tokio::net::TcpListener;
-
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::secrets::{Secrets, SecretsError};
-use crate::app::hub::serve::HubRunError;
+use crate::app::hub::serve::{HubListeners, HubRunError};
 use crate::app::process;
 use crate::app::settings::SettingsError;
 use crate::ports::clock::Clock;
+use clap::{Args, Subcommand};
+use serde_json::json;
 
 /// Runs a region's hub.
 #[derive(Debug, Args)]
@@ -63,14 +61,6 @@ pub enum HubCommandError {
     /// The secrets.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
-    /// The address cannot be listened on.
-    #[error("listen on {address}: {source}; is another process there?")]
-    Listen {
-        /// The address of the configuration.
-        address: SocketAddr,
-        /// What the operating system said.
-        source: io::Error,
-    },
     /// The hub.
     #[error(transparent)]
     Run(#[from] HubRunError),
@@ -98,9 +88,8 @@ pub fn run(args: &HubArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Result
         HubCommand::Run { config } => {
             let config = HubConfig::read(config)?;
             process::runtime()?.block_on(async {
-                let listener = TcpListener::bind(config.listen).await;
-                let listener = listener.map_err(|source| HubCommandError::Listen { address: config.listen, source })?;
-                Ok(serve::run(&config, clock, listener, process::stop_signal()?).await?)
+                let listeners = HubListeners::bind(&config).await?;
+                Ok(serve::run(&config, clock, listeners, process::stop_signal()?).await?)
             })
         }
     }

@@ -1,5 +1,7 @@
 //! A hub from its configuration to its last answered request: parts opened, joined, watched, served and stopped.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,7 @@ use crate::app::hub::region::{self, RegionFolderError};
 use crate::app::hub::secrets::{Secrets, SecretsError};
 use crate::app::hub::services::routes;
 use crate::app::hub::storage::{Storage, StorageError, StorageOptions};
+use crate::app::hub::web;
 use crate::domain::log::Sequence;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::grpc::access;
@@ -35,9 +38,26 @@ use crate::service::hub::registry::Registry;
 use crate::service::hub::{Hub, HubParts};
 use crate::sys::files::{self, FileError};
 
+/// Listeners of a hub, bound by whoever starts it.
+#[derive(Debug)]
+pub struct HubListeners {
+    /// For nodes and regional clients.
+    pub grpc: TcpListener,
+    /// For order screens, viewers and patients.
+    pub https: Option<TcpListener>,
+}
+
 /// A hub could not start, or had to stop; the text says what to correct.
 #[derive(Debug, thiserror::Error)]
 pub enum HubRunError {
+    /// An address cannot be listened on.
+    #[error("listen on {address}: {source}; is another process there?")]
+    Listen {
+        /// The address of the configuration.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The secrets.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
@@ -64,18 +84,37 @@ pub enum HubRunError {
     Serve(#[from] tonic::transport::Error),
 }
 
-/// Serves a region on `listener` until `stop`, and returns once everything is written and closed.
+impl HubListeners {
+    /// Binds what the configuration names.
+    ///
+    /// # Errors
+    /// [`HubRunError::Listen`] naming the address.
+    pub async fn bind(config: &HubConfig) -> Result<Self, HubRunError> {
+        let grpc = TcpListener::bind(config.listen).await;
+        let grpc = grpc.map_err(|source| HubRunError::Listen { address: config.listen, source })?;
+        let https = match &config.https {
+            Some(part) => {
+                let bound = part.bind().await;
+                Some(bound.map_err(|source| HubRunError::Listen { address: part.listen, source })?)
+            }
+            None => None,
+        };
+        Ok(Self { grpc, https })
+    }
+}
+
+/// Serves a region on `listeners` until `stop`, and returns once everything is written and closed.
 ///
 /// # Errors
 /// [`HubRunError`]; nothing was served when it comes from the start.
 pub async fn run(
     config: &HubConfig,
     clock: Arc<dyn Clock>,
-    listener: TcpListener,
+    listeners: HubListeners,
     stop: CancellationToken,
 ) -> Result<(), HubRunError> {
     let behind = Behind { tasks: TaskTracker::new(), stop: CancellationToken::new() };
-    let outcome = serve(config, clock, listener, &behind, &stop).await;
+    let outcome = serve(config, clock, listeners, &behind, &stop).await;
     behind.stop.cancel();
     behind.tasks.close();
     behind.tasks.wait().await;
@@ -83,15 +122,15 @@ pub async fn run(
 }
 
 /// What runs behind the server: stopped after it, so that requests under way still see their records projected.
-struct Behind {
-    tasks: TaskTracker,
-    stop: CancellationToken,
+pub(super) struct Behind {
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
 }
 
 async fn serve(
     config: &HubConfig,
     clock: Arc<dyn Clock>,
-    listener: TcpListener,
+    listeners: HubListeners,
     behind: &Behind,
     stop: &CancellationToken,
 ) -> Result<(), HubRunError> {
@@ -102,7 +141,8 @@ async fn serve(
     let Some(opened) = stop.run_until_cancelled(open(config, &clock, health, behind)).await else { return Ok(()) };
     let hub = opened?;
 
-    let (acceptor, incoming) = accept(listener, tls.clone(), accept_settings(config));
+    let web = web::open(config, &hub, listeners.https, behind, stop)?;
+    let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accept_settings(config));
     behind.tasks.spawn(acceptor.run(stop.clone()));
     tracing::info!(region = %config.region, "hub serving");
     let mut server = server(config, tls);
@@ -112,13 +152,17 @@ async fn serve(
         hub.close_tunnels();
         tokio::time::sleep(config.limits.stop_grace()).await;
     };
-    tokio::select! {
-        served = serving.serve_with_incoming_shutdown(incoming, stop.cancelled()) => Ok(served?),
+    let served = tokio::select! {
+        served = serving.serve_with_incoming_shutdown(incoming, stop.cancelled()) => served.map_err(HubRunError::from),
         () = overdue => {
             tracing::info!("requests that did not end in time are broken off");
             Ok(())
         }
-    }
+    };
+    // A server that fails by itself closes the other doors too.
+    stop.cancel();
+    web.close().await;
+    served
 }
 
 /// Opens the hub and brings it up to the end of its journal: before that it would miss results.
@@ -208,7 +252,7 @@ fn server(config: &HubConfig, tls: Reloading<ServerTls>) -> Server<Stack<AuthLay
         .layer(AuthLayer::new(AccessTable::new(access::HUB), tls))
 }
 
-fn accept_settings(config: &HubConfig) -> AcceptSettings {
+pub(super) fn accept_settings(config: &HubConfig) -> AcceptSettings {
     AcceptSettings {
         connections_max: config.limits.connections_max,
         organisation_connections_max: config.limits.organisation_connections_max,

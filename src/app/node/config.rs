@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
+use crate::app::https::HttpsPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -46,6 +47,8 @@ pub struct NodeConfig {
     pub hub: HubPart,
     /// The TLS files.
     pub tls: TlsPart,
+    /// The door for order screens and viewers; there is none where it is left out.
+    pub https: Option<HttpsPart>,
     /// The key under which batches are signed.
     pub signing: SigningPart,
     /// Listeners for HL7 messages.
@@ -194,6 +197,9 @@ impl NodeConfig {
         let files = files.into_iter().chain([&mut signing.certificate, &mut signing.key, &mut config.data]);
         for place in files.chain(config.mapping.as_mut()) {
             *place = beside(path, place);
+        }
+        if let Some(https) = &mut config.https {
+            https.place_beside(path);
         }
         let wrong = |reason: String| SettingsError::Content { path: path.to_owned(), reason };
         config.check().map_err(wrong)?;

@@ -7,6 +7,7 @@ pub mod serve;
 mod services;
 pub mod terms;
 pub mod tools;
+mod web;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -18,6 +18,7 @@ use crate::app::node::config::NodeConfig;
 use crate::app::node::parts::{self, PartsError};
 use crate::app::node::services::routes;
 use crate::app::node::terms::TermsKeeper;
+use crate::app::node::web::{self, Front};
 use crate::domain::organisation::Role;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::dicom::{self, Settings as DicomSettings};
@@ -46,6 +47,8 @@ pub struct NodeListeners {
     pub mllp: Vec<TcpListener>,
     /// For images.
     pub dicom: Option<TcpListener>,
+    /// For order screens and viewers.
+    pub https: Option<TcpListener>,
 }
 
 /// Where a node listens.
@@ -107,7 +110,11 @@ impl NodeListeners {
             Some(part) => Some(listen(part.listen).await?),
             None => None,
         };
-        Ok(Self { grpc: listen(config.listen).await?, mllp, dicom })
+        let https = match &config.https {
+            Some(part) => Some(listen(part.listen).await?),
+            None => None,
+        };
+        Ok(Self { grpc: listen(config.listen).await?, mllp, dicom, https })
     }
 
     /// Tells where the listeners are, with the ports that the operating system chose.
@@ -183,8 +190,9 @@ async fn serve(
     }
     let (health, health_service) = health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
-    let accepting =
-        AcceptSettings { organisation_connections_max: LAN_CONNECTIONS_MAX, ..AcceptSettings::new(config.region) };
+    let accepting = accept_settings(config);
+    let front = Front { forwarder: forwarder.clone(), clock: Arc::clone(&clock) };
+    web::open(config, front, listeners.https, &behind.tasks, &doors, stop)?;
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accepting);
     doors.spawn(acceptor.run(stop.clone()));
     doors.close();
@@ -272,6 +280,10 @@ fn hub(config: &NodeConfig, certificate: bytes::Bytes, behind: &Behind) -> Resul
     let channel = |address| HubChannel::new(&address, tls.subscribe());
     let instances = config.hub_addresses().into_iter().map(channel).collect::<Result<_, _>>()?;
     Ok(HubClient::new(instances, certificate))
+}
+
+pub(super) fn accept_settings(config: &NodeConfig) -> AcceptSettings {
+    AcceptSettings { organisation_connections_max: LAN_CONNECTIONS_MAX, ..AcceptSettings::new(config.region) }
 }
 
 fn dicom_settings(config: &NodeConfig) -> Option<DicomSettings> {

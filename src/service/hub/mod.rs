@@ -8,6 +8,7 @@ pub mod candidates;
 mod check;
 mod decide;
 pub mod error;
+pub mod exchange;
 pub mod fold;
 mod follow;
 pub mod grant;

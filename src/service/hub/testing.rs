@@ -132,7 +132,7 @@ impl World {
                 purpose: Purpose::Signing,
             },
             name: "key".into(),
-            serial: serial(number),
+            serial: Some(serial(number)),
             validity: validity(now),
         };
         let issued = self.authority.issue_signing(&request, &Zeroizing::new([number; 32])).unwrap();
@@ -159,7 +159,7 @@ pub fn caller(organisation: &str, role: Role) -> Caller {
         role,
         organisation: organisation.parse().unwrap(),
         name: "caller".into(),
-        serial: serial(99),
+        serial: Some(serial(99)),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Pseudonym;
 use crate::domain::item::Loinc;
 use crate::peer::hub::{CallError, HubClient};
+use crate::service::exchange::degraded;
 use crate::wire::field::{FieldError, fixed};
 use crate::wire::orders::{Asked, Listing, Subject};
 use crate::wire::pb;
@@ -262,22 +263,6 @@ fn translate(code: &mut pb::Code, terms: &Terms) {
 
 fn patient(pseudonym: Pseudonym) -> pb::Patient {
     pb::Patient { pseudonym: Bytes::copy_from_slice(pseudonym.as_bytes()), ..Default::default() }
-}
-
-fn degraded(cause: Cause, language: pb::Language) -> pb::Degraded {
-    let (zh, en) = match cause {
-        Cause::Unspecified | Cause::Timeout => {
-            ("区域平台未及时答复，请照常开单。", "The exchange did not answer in time; order as usual.")
-        }
-        Cause::Unreachable => ("区域平台暂不可达，请照常开单。", "The exchange cannot be reached; order as usual."),
-        Cause::PatientUnresolved => (
-            "患者无可用的有效证件，无法查询外院结果。",
-            "The patient has no identifier that other hospitals know; order as usual.",
-        ),
-        Cause::Refused => ("区域平台拒绝了查询，请照常开单。", "The exchange refused the request; order as usual."),
-    };
-    let text = if language == pb::Language::En { en } else { zh };
-    pb::Degraded { cause: cause.into(), text: text.to_owned() }
 }
 
 const CATALOGUE: &str = "catalogue";

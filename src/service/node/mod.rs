@@ -3,6 +3,7 @@
 mod apply;
 mod core;
 pub mod error;
+mod exchange;
 pub mod figures;
 pub mod forward;
 mod intake;

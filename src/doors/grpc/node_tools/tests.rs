@@ -29,7 +29,7 @@ fn served(world: &World, organisation: &'static str) -> NodeClient<Channel> {
             role: Role::Hospital,
             organisation: organisation.parse().unwrap(),
             name: String::new(),
-            serial: CertificateSerial::new(&[1]).unwrap(),
+            serial: Some(CertificateSerial::new(&[1]).unwrap()),
         };
         request.extensions_mut().insert(Permit { caller: Arc::new(caller), method: "" });
         Ok(request)

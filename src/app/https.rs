@@ -1,0 +1,96 @@
+//! The HTTPS door of a hub or a node: its part of the configuration, and the way from a listener to served requests.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::Router;
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::credentials::{self, CredentialsError, TlsFiles};
+use crate::app::settings::beside;
+use crate::doors::http;
+use crate::doors::tls::{AcceptSettings, accept};
+use crate::pki::reload::Reloading;
+use crate::pki::tls::ServerTls;
+
+/// `[https]` of `hub.toml` and `node.toml`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpsPart {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// How callers reach the door, without a slash at the end; `https://` and `listen` where it is left out.
+    pub base_url: Option<String>,
+    /// A certificate that browsers believe; that of `[tls]` where it is left out.
+    pub certificate: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+}
+
+/// A bound HTTPS door that does not serve yet.
+#[derive(Debug)]
+pub struct HttpsDoor {
+    /// Where it listens.
+    pub listener: TcpListener,
+    /// The TLS settings, which follow their files.
+    pub tls: Reloading<ServerTls>,
+    /// Which callers are taken.
+    pub accepting: AcceptSettings,
+    /// How long requests may go on after a stop.
+    pub grace: Duration,
+}
+
+impl HttpsPart {
+    /// Brings the paths, written in the configuration `file`, to the process's own folder.
+    pub fn place_beside(&mut self, file: &Path) {
+        for path in self.certificate.iter_mut().chain(&mut self.key) {
+            *path = beside(file, path);
+        }
+    }
+
+    /// Gives the address by which callers reach the door, without a slash at the end.
+    pub fn base_url(&self) -> String {
+        self.base_url.clone().unwrap_or_else(|| format!("https://{}", self.listen))
+    }
+
+    /// Binds the listener.
+    ///
+    /// # Errors
+    /// When the address is taken or not ours.
+    pub async fn bind(&self) -> io::Result<TcpListener> {
+        TcpListener::bind(self.listen).await
+    }
+
+    /// Gives the TLS settings of the door, which follow their files while the task in `behind` runs.
+    ///
+    /// # Errors
+    /// [`CredentialsError`] naming the file to replace; do not start.
+    pub fn tls(
+        &self,
+        files: TlsFiles,
+        interval: Duration,
+        behind: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Reloading<ServerTls>, CredentialsError> {
+        let certificate = self.certificate.clone().unwrap_or(files.certificate);
+        let key = self.key.clone().unwrap_or(files.key);
+        let (tls, watcher) = credentials::web(TlsFiles { certificate, key, ..files }, interval)?;
+        behind.spawn(watcher.run(stop));
+        Ok(tls)
+    }
+}
+
+impl HttpsDoor {
+    /// Serves `doors` until `stop`; returns when the last connection is closed.
+    pub async fn serve(self, doors: Router, stop: CancellationToken) {
+        let accepting = AcceptSettings { nameless: true, ..self.accepting };
+        let (acceptor, incoming) = accept(self.listener, self.tls, accepting);
+        let serving = http::serve::serve(incoming, http::framed(doors), self.grace, stop.clone());
+        tokio::join!(acceptor.run(stop), serving);
+    }
+}

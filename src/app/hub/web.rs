@@ -1,0 +1,60 @@
+//! The hub's HTTPS door: which doors stand behind it, and what they lean on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::https::HttpsDoor;
+use crate::app::hub::config::HubConfig;
+use crate::app::hub::serve::{Behind, HubRunError, accept_settings};
+use crate::service::hub::Hub;
+use crate::service::hub::exchange::HubExchange;
+
+/// The door while it is open.
+pub struct Web {
+    exchange: HubExchange,
+    serving: TaskTracker,
+}
+
+/// Opens the door on `listener`, where the configuration has one; it closes at `stop`.
+///
+/// # Errors
+/// [`HubRunError::Credentials`] naming the file to replace.
+pub fn open(
+    config: &HubConfig,
+    hub: &Arc<Hub>,
+    listener: Option<TcpListener>,
+    behind: &Behind,
+    stop: &CancellationToken,
+) -> Result<Web, HubRunError> {
+    let (exchange, serving) = (HubExchange::new(Arc::clone(hub), CHECK_WAIT_MAX), TaskTracker::new());
+    if let (Some(part), Some(listener)) = (&config.https, listener) {
+        let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
+        let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
+        let door = HttpsDoor { listener, tls, accepting, grace };
+        tracing::info!(address = %part.listen, "HTTPS serving");
+        serving.spawn(door.serve(doors(), stop.clone()));
+    }
+    serving.close();
+    Ok(Web { exchange, serving })
+}
+
+/// Gives the doors, each with its own paths.
+fn doors() -> Router {
+    Router::new()
+}
+
+impl Web {
+    /// Waits until nobody is served any more, and everything that was answered is recorded.
+    pub async fn close(self) {
+        self.serving.wait().await;
+        self.exchange.close().await;
+    }
+}
+
+/// As a node's [`crate::service::node::forward::ForwardSettings`].
+const CHECK_WAIT_MAX: Duration = Duration::from_millis(300);

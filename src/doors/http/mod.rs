@@ -1,0 +1,63 @@
+//! HTTPS: what browsers, order screens and other programs ask without gRPC. Each door has its own file and its own rules
+//! of who may ask; here is the frame that all share: connections, limits and headers.
+
+pub mod answer;
+pub mod serve;
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router, routing};
+use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+use crate::domain::fault::Fault;
+use crate::domain::limits::HTTP_BODY_BYTES_MAX;
+use crate::doors::http::answer::Problem;
+
+/// Puts the frame around the doors of a process: unknown paths, broken handlers, late answers and headers are the same
+/// everywhere.
+pub fn framed(doors: Router) -> Router {
+    doors
+        .route("/healthz", routing::get(healthy))
+        .fallback(unknown)
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
+        .layer(middleware::from_fn(in_time))
+        .layer(CatchPanicLayer::custom(broken))
+        .layer(usual(header::CACHE_CONTROL, "no-store"))
+        .layer(usual(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(usual(header::REFERRER_POLICY, "no-referrer"))
+        .layer(usual(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"))
+}
+
+/// Sets a header where the door has not set it itself.
+fn usual(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+async fn healthy() -> Json<serde_json::Value> {
+    Json(json!({ "status": "serving" }))
+}
+
+async fn unknown() -> Problem {
+    Problem::new(Fault::Missing, "there is nothing at this path")
+}
+
+/// Bounds the time until an answer begins; a body that streams may take longer.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(ANSWER_WAIT_MAX, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(Fault::Busy, "no answer in time; ask again later").into_response(),
+    }
+}
+
+fn broken(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request failed by a mistake of the program");
+    Problem::new(Fault::Broken, "").into_response()
+}
+
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);

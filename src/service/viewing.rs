@@ -1,0 +1,118 @@
+//! Looking at results: a link names what it will open and nobody's data; following it records the view, brings a grant,
+//! and from then on the originals. For doctors through [`Exchange`], and for patients at the hub.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio_stream::StreamExt;
+
+use crate::domain::fault::Fault;
+use crate::domain::organisation::Caller;
+use crate::service::capability::Capabilities;
+use crate::service::exchange::{Exchange, Refused};
+use crate::wire::pb;
+use pb::acknowledge_request::Event;
+
+/// What a link opens.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// The organisation whose doctor, or whose patient, was given the link.
+    pub caller: Caller,
+    /// Who was given it.
+    pub actor: pb::Actor,
+    /// Whose result it is.
+    pub patient: pb::Patient,
+    /// The visit in which it was prompted.
+    pub visit: pb::Visit,
+    /// The result.
+    pub result: pb::ResultSummary,
+    /// Why it may be relied on; nothing where it was not prompted.
+    pub evidence: Option<pb::Evidence>,
+    /// The prompt that is recorded as viewed, 16 bytes; empty where the grant was given otherwise.
+    pub prompt_id: Bytes,
+    /// Leave for the originals; given when a prompt is viewed.
+    pub grant: Option<pb::Grant>,
+    /// Language of the pages.
+    pub language: pb::Language,
+}
+
+/// Opens links, and brings what stands behind them.
+pub struct Viewing<E> {
+    exchange: E,
+    openings: Capabilities<Arc<Opening>>,
+    random: fn() -> [u8; 32],
+}
+
+impl<E: Exchange> Viewing<E> {
+    /// Brings originals through `exchange`; `random` gives the secrets of links.
+    pub fn new(exchange: E, random: fn() -> [u8; 32]) -> Self {
+        Self { exchange, openings: Capabilities::new(LINK_LIFETIME, LINKS_MAX), random }
+    }
+
+    /// Gives the exchange that stands behind the links.
+    pub fn exchange(&self) -> &E {
+        &self.exchange
+    }
+
+    /// Makes the capability that opens something; it goes into the path of a URL and lasts an hour.
+    pub fn link(&self, opening: Opening) -> String {
+        self.openings.put((self.random)(), Arc::new(opening))
+    }
+
+    /// Follows a link: the view is recorded, once for each grant, before anything is given.
+    ///
+    /// # Errors
+    /// [`Refused`]; `Missing` where the link has ended or never was.
+    pub async fn open(&self, capability: &str, now_unix_ms: i64) -> Result<Arc<Opening>, Refused> {
+        let opening = self.openings.find(capability).ok_or_else(ended)?;
+        let holds = |grant: &pb::Grant| grant.expires_unix_ms > now_unix_ms.saturating_add(GRANT_REST_MS);
+        if opening.grant.as_ref().is_some_and(holds) || opening.prompt_id.is_empty() {
+            return Ok(opening);
+        }
+        let event = pb::AcknowledgeRequest {
+            // The minute lets a view that lasts longer than its grant be recorded again, and a reload not.
+            event_key: format!("view/{capability}/{}", now_unix_ms.div_euclid(60_000)),
+            actor: Some(opening.actor.clone()),
+            prompt_id: opening.prompt_id.clone(),
+            event: Event::Viewed.into(),
+        };
+        let viewed = self.exchange.acknowledge(&opening.caller, event).await?;
+        let opened = Arc::new(Opening { grant: viewed.grant, ..(*opening).clone() });
+        self.openings.replace(capability, Arc::clone(&opened));
+        Ok(opened)
+    }
+
+    /// Brings a whole original of what was opened, of at most `bytes_max`.
+    ///
+    /// # Errors
+    /// [`Refused`]; `Missing` where the result has no such original, `Limited` where it is too large.
+    pub async fn original(&self, opened: &Opening, digest: &Bytes, bytes_max: u64) -> Result<Bytes, Refused> {
+        let original = opened.result.originals.iter().find(|original| original.digest == *digest);
+        let original = original.ok_or_else(|| refused(Fault::Missing, "no such original"))?;
+        if original.size_bytes > bytes_max {
+            return Err(refused(Fault::Limited, "the original is too large to be shown; fetch it instead"));
+        }
+        let grant = opened.grant.as_ref().ok_or_else(|| refused(Fault::Denied, "open the result first"))?;
+        let sent = pb::FetchRequest { grant: grant.token.clone(), digest: digest.clone(), offset: 0 };
+        let mut chunks = self.exchange.fetch(&opened.caller, sent).await?;
+        let mut whole = BytesMut::with_capacity(usize::try_from(original.size_bytes).unwrap_or_default());
+        while let Some(chunk) = chunks.next().await {
+            whole.extend_from_slice(&chunk?.data);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+fn ended() -> Refused {
+    refused(Fault::Missing, "this link has ended; open the result again where it was shown")
+}
+
+fn refused(fault: Fault, text: &str) -> Refused {
+    Refused { fault, field: None, text: text.to_owned() }
+}
+
+const LINK_LIFETIME: Duration = Duration::from_secs(3_600);
+const LINKS_MAX: usize = 100_000;
+/// A grant that ends sooner is not begun with, in milliseconds.
+const GRANT_REST_MS: i64 = 60_000;
