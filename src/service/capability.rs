@@ -71,22 +71,27 @@ impl<T: Clone> Capabilities<T> {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_thing_is_found_until_its_time_is_over_or_it_is_taken() {
-        let things = Capabilities::new(Duration::from_secs(60), 2);
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_thing_is_found_by_its_whole_name_until_it_is_taken() {
+        let things = Capabilities::new(LONG, 2);
         let (first, second) = (things.put([1; 32], "first"), things.put([2; 32], "second"));
-        assert_eq!((things.find(&first), things.find("first")), (Some("first"), None));
+        assert_eq!((things.find(&first), things.find(&first[..42])), (Some("first"), None));
         assert_eq!((things.take(&second), things.take(&second)), (Some("second"), None));
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!((things.find(&first), things.take(&first)), (None, None));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_one_that_ends_first_makes_room() {
-        let things = Capabilities::new(Duration::from_secs(60), 2);
-        let first = things.put([1; 32], 1);
-        tokio::time::advance(Duration::from_secs(1)).await;
-        let (second, third) = (things.put([2; 32], 2), things.put([3; 32], 3));
-        assert_eq!((things.find(&first), things.find(&second), things.find(&third)), (None, Some(2), Some(3)));
+    #[test]
+    fn a_thing_whose_time_is_over_is_gone() {
+        let things = Capabilities::new(Duration::ZERO, 2);
+        let name = things.put([1; 32], "first");
+        assert_eq!((things.find(&name), things.take(&name)), (None, None));
+    }
+
+    #[test]
+    fn the_one_that_ends_first_makes_room() {
+        let things = Capabilities::new(LONG, 2);
+        let names = [1, 2, 3].map(|number| things.put([number; 32], number));
+        assert_eq!(names.map(|name| things.find(&name)), [None, Some(2), Some(3)]);
     }
 }

@@ -132,7 +132,7 @@ impl World {
                 purpose: Purpose::Signing,
             },
             name: "key".into(),
-            serial: Some(serial(number)),
+            serial: serial(number),
             validity: validity(now),
         };
         let issued = self.authority.issue_signing(&request, &Zeroizing::new([number; 32])).unwrap();
