@@ -1,10 +1,12 @@
-//! What every long-running process of the binary needs: a runtime, and word when it shall stop.
+//! What every long-running process of the binary needs: a runtime, word when it shall stop, and an orderly end.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Makes the runtime of a process.
 ///
@@ -12,6 +14,49 @@ use tokio_util::sync::CancellationToken;
 /// When the operating system gives no threads.
 pub fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().enable_all().build()
+}
+
+/// What runs behind the doors of a process: stopped after them, so that requests under way still find it.
+#[derive(Debug, Clone, Default)]
+pub struct Behind {
+    /// The tasks.
+    pub tasks: TaskTracker,
+    /// Tells them to end.
+    pub stop: CancellationToken,
+}
+
+impl Behind {
+    /// Ends the tasks, and waits until they have.
+    pub async fn close(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Waits for `serving`, which ends by itself after `stop`; what has not ended `grace` later is broken off. `stopping` is
+/// called as soon as the stop is known.
+///
+/// # Errors
+/// What `serving` says.
+pub async fn serve_until<E>(
+    stop: &CancellationToken,
+    grace: Duration,
+    stopping: impl FnOnce(),
+    serving: impl Future<Output = Result<(), E>>,
+) -> Result<(), E> {
+    let overdue = async {
+        stop.cancelled().await;
+        stopping();
+        tokio::time::sleep(grace).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = overdue => {
+            tracing::info!("requests that did not end in time are broken off");
+            Ok(())
+        }
+    }
 }
 
 /// Name of the variable that ties a process to whoever holds the other end of its standard input: the demo sets it, so

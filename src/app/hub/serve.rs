@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
@@ -20,6 +19,7 @@ use crate::app::hub::secrets::{Secrets, SecretsError};
 use crate::app::hub::services::routes;
 use crate::app::hub::storage::{Storage, StorageError, StorageOptions};
 use crate::app::hub::web;
+use crate::app::process::{Behind, serve_until};
 use crate::domain::log::Sequence;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::grpc::access;
@@ -113,18 +113,10 @@ pub async fn run(
     listeners: HubListeners,
     stop: CancellationToken,
 ) -> Result<(), HubRunError> {
-    let behind = Behind { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let behind = Behind::default();
     let outcome = serve(config, clock, listeners, &behind, &stop).await;
-    behind.stop.cancel();
-    behind.tasks.close();
-    behind.tasks.wait().await;
+    behind.close().await;
     outcome
-}
-
-/// What runs behind the server: stopped after it, so that requests under way still see their records projected.
-pub(super) struct Behind {
-    pub(super) tasks: TaskTracker,
-    pub(super) stop: CancellationToken,
 }
 
 async fn serve(
@@ -147,22 +139,12 @@ async fn serve(
     tracing::info!(region = %config.region, "hub serving");
     let mut server = server(config, tls);
     let serving = server.add_routes(routes(&hub, health_service));
-    let overdue = async {
-        stop.cancelled().await;
-        hub.close_tunnels();
-        tokio::time::sleep(config.limits.stop_grace()).await;
-    };
-    let served = tokio::select! {
-        served = serving.serve_with_incoming_shutdown(incoming, stop.cancelled()) => served.map_err(HubRunError::from),
-        () = overdue => {
-            tracing::info!("requests that did not end in time are broken off");
-            Ok(())
-        }
-    };
+    let serving = serving.serve_with_incoming_shutdown(incoming, stop.cancelled());
+    let served = serve_until(stop, config.limits.stop_grace(), || hub.close_tunnels(), serving).await;
     // A server that fails by itself closes the other doors too.
     stop.cancel();
     web.close().await;
-    served
+    Ok(served?)
 }
 
 /// Opens the hub and brings it up to the end of its journal: before that it would miss results.

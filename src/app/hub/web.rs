@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::https::HttpsDoor;
 use crate::app::hub::config::HubConfig;
-use crate::app::hub::serve::{Behind, HubRunError, accept_settings};
+use crate::app::hub::serve::{HubRunError, accept_settings};
+use crate::app::process::Behind;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
 

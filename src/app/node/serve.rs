@@ -19,6 +19,7 @@ use crate::app::node::parts::{self, PartsError};
 use crate::app::node::services::routes;
 use crate::app::node::terms::TermsKeeper;
 use crate::app::node::web::{self, Front};
+use crate::app::process::{Behind, serve_until};
 use crate::domain::organisation::Role;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::dicom::{self, Settings as DicomSettings};
@@ -140,18 +141,10 @@ pub async fn run(
     listeners: NodeListeners,
     stop: CancellationToken,
 ) -> Result<(), NodeRunError> {
-    let behind = Behind { tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let behind = Behind::default();
     let outcome = serve(config, clock, listeners, &behind, &stop).await;
-    behind.stop.cancel();
-    behind.tasks.close();
-    behind.tasks.wait().await;
+    behind.close().await;
     outcome
-}
-
-/// What runs behind the doors: stopped after them.
-struct Behind {
-    tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 async fn serve(
@@ -220,17 +213,7 @@ async fn answer(
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(AuthLayer::new(AccessTable::new(NODE), tls));
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
-    let overdue = async {
-        stop.cancelled().await;
-        tokio::time::sleep(config.timing.stop_grace()).await;
-    };
-    tokio::select! {
-        served = serving => Ok(served?),
-        () = overdue => {
-            tracing::info!("requests that did not end in time are broken off");
-            Ok(())
-        }
-    }
+    Ok(serve_until(stop, config.timing.stop_grace(), || (), serving).await?)
 }
 
 /// Opens the node, and begins its work once it knows a catalogue; until then what arrives is kept and waits.
