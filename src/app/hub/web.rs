@@ -12,6 +12,7 @@ use crate::app::https::HttpsDoor;
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::serve::{HubRunError, accept_settings};
 use crate::app::process::Behind;
+use crate::doors::http::pages::assets;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
 
@@ -46,7 +47,7 @@ pub fn open(
 
 /// Gives the doors, each with its own paths.
 fn doors() -> Router {
-    Router::new()
+    Router::new().merge(assets::router())
 }
 
 impl Web {

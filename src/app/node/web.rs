@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::https::HttpsDoor;
 use crate::app::node::config::NodeConfig;
 use crate::app::node::serve::{NodeRunError, accept_settings};
+use crate::doors::http::pages::assets;
 use crate::ports::clock::Clock;
 use crate::service::node::forward::Forwarder;
 
@@ -45,5 +46,5 @@ pub fn open(
 
 /// Gives the doors, each with its own paths.
 fn doors(_front: Front) -> Router {
-    Router::new()
+    Router::new().merge(assets::router())
 }

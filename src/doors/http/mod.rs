@@ -2,6 +2,7 @@
 //! of who may ask; here is the frame that all share: connections, limits and headers.
 
 pub mod answer;
+pub mod pages;
 pub mod serve;
 
 use std::time::Duration;
