@@ -54,6 +54,8 @@ pub const CANDIDATES_MAX: usize = 10_000;
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// Longest key, code or identifier a caller may send, in bytes.
 pub const KEY_BYTES_MAX: usize = 128;
+/// Largest JSON Web Token, in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 /// Largest signed note, in bytes; sixteen post-quantum signatures must fit.
 pub const NOTE_BYTES_MAX: usize = 256 << 10;
 /// Most signatures on one note.

@@ -1,4 +1,4 @@
-//! Floor 3: certificates, signing keys, revocation and the TLS settings made of them.
+//! Floor 3: certificates, signing keys, revocation, the TLS settings made of them, and tokens.
 
 pub mod authority;
 pub mod identity;
@@ -6,6 +6,7 @@ pub mod register;
 pub mod reload;
 pub mod signing;
 pub mod tls;
+pub mod token;
 pub mod trust;
 
 use time::OffsetDateTime;
