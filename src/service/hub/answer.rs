@@ -72,6 +72,9 @@ impl Speaker<'_> {
             originals: message.originals,
             log_index: found.batch.sequence.0,
             entry: u32::from(found.place),
+            report_id: message.report_id,
+            laboratory: message.laboratory,
+            sensitivity: message.sensitivity,
         }
     }
 

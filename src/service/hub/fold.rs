@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::domain::entry::{Content, Entry};
-use crate::domain::id::{PromptId, Pseudonym, PublisherTag, ReportId, ReportTag, ResultId};
+use crate::domain::id::{PromptId, Pseudonym, ReportTag};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{BatchNumber, LogPlace};
 use crate::domain::organisation::OrganisationCode;
@@ -19,6 +19,7 @@ use crate::store::projection::ProjectionError;
 use crate::wire::batch::{Batch, digest};
 use crate::wire::field::{FieldError, fixed, moment, parsed};
 use crate::wire::record::Record;
+pub use crate::wire::regional::{publisher_tag, regional, report_tag};
 use crate::wire::{entry, pb};
 
 /// A record with its place, as the projections take it.
@@ -64,28 +65,6 @@ pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
         });
     }
     Ok(entries)
-}
-
-/// Gives the name of a result in the whole region: publishers choose their own, and none may shadow another's.
-pub fn regional(publisher: OrganisationCode, result: ResultId) -> ResultId {
-    ResultId::new(first_of(&[publisher.as_str().as_bytes(), result.as_bytes()]))
-}
-
-/// Gives what stands for a publisher in the index.
-pub fn publisher_tag(publisher: OrganisationCode) -> PublisherTag {
-    PublisherTag::new(first_of(&[publisher.as_str().as_bytes()]))
-}
-
-/// Gives what stands for a report in the index and in the figures.
-pub fn report_tag(publisher: OrganisationCode, report: ReportId) -> ReportTag {
-    ReportTag::new(first_of(&[publisher.as_str().as_bytes(), report.as_bytes()]))
-}
-
-fn first_of<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
-    let whole = digest(&parts.concat());
-    let mut first = [0; N];
-    first.iter_mut().zip(whole.as_bytes()).for_each(|(to, from)| *to = *from);
-    first
 }
 
 fn kind(entry: &Entry) -> EntryKind {
