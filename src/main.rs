@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use concord::app::ca::{self, CaArgs};
+use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
 use concord::app::fetch::{self, FetchArgs};
@@ -39,6 +40,8 @@ enum Command {
     Stats(StatsArgs),
     Verify(VerifyArgs),
     Demo(DemoArgs),
+    #[command(hide = true)]
+    DemoIssuer(DemoIssuerArgs),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
+        Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
     }

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::limits::TOKEN_BYTES_MAX;
 
-pub use self::issue::IssuingKey;
+pub use self::issue::{IssueError, IssuingKey};
 pub use self::keys::{Algorithm, KeySet, KeySetError};
 
 /// A token as it was sent: taken apart, and not believed yet.

@@ -5,8 +5,8 @@ use std::io;
 use crate::app::ca::{self, CaArgs, CaCommand, FolderArgument, IssueArguments, Kind, RevokeArguments, Which};
 use crate::app::demo::DemoError;
 use crate::app::demo::cast::{
-    CITY_CENTRE, FORMER_HOSPITAL, HOSPITALS, Hospital, NATIONAL_CENTRE, OPERATOR, Office, PROVINCIAL_CENTRE, REGION,
-    REGULATOR,
+    CITY_CENTRE, FORMER_HOSPITAL, GATEWAY, HOSPITALS, Hospital, NATIONAL_CENTRE, OPERATOR, Office, PROVINCIAL_CENTRE,
+    REGION, REGULATOR,
 };
 use crate::app::demo::layout::Layout;
 use crate::pki::register::Reason;
@@ -42,6 +42,7 @@ pub fn clients() -> Vec<Client> {
         office(&PROVINCIAL_CENTRE, "QC centre of the province"),
         office(&CITY_CENTRE, "QC centre of Zunyi"),
         office(&REGULATOR, "figures"),
+        office(&GATEWAY, "patients' entrance"),
         client("operator", OPERATOR.code, OPERATOR.role, "operator"),
     ];
     let refused = [(REVOKED, "revoked"), (EXPIRED, "expired"), (FOREIGN, "of an authority that nobody believes")];
@@ -67,6 +68,8 @@ pub fn make(layout: &Layout, clock: &dyn Clock) -> Result<(), DemoError> {
     let regulator = Issue { kind: Kind::Client, ..Issue::office(&REGULATOR) };
     desk.issue(regulator, layout.client(REGULATOR.folder))?;
     desk.issue(Issue { kind: Kind::Client, ..Issue::office(&OPERATOR) }, layout.client("operator"))?;
+    desk.issue(Issue { kind: Kind::Client, ..Issue::office(&GATEWAY) }, layout.client(GATEWAY.folder))?;
+    desk.issue(Issue { kind: Kind::Server, ..Issue::office(&GATEWAY) }, layout.issuer().join("tls"))?;
     make_refused(layout, &desk)
 }
 

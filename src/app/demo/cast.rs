@@ -146,9 +146,19 @@ pub const FORMER_HOSPITAL: Office = Office {
     region: "520103",
 };
 
+/// The patients' entrance, and whoever says who a patient is.
+pub const GATEWAY: Office = Office {
+    folder: "patient-gateway",
+    code: "12520000DEMXX5011Q",
+    role: "patient-gateway",
+    name_zh: "示例居民健康服务平台",
+    name_en: "Sample Patient Gateway",
+    region: "520000",
+};
+
 /// All organisations but the hospitals.
-pub const OFFICES: [Office; 6] =
-    [OPERATOR, NATIONAL_CENTRE, PROVINCIAL_CENTRE, CITY_CENTRE, REGULATOR, FORMER_HOSPITAL];
+pub const OFFICES: [Office; 7] =
+    [OPERATOR, NATIONAL_CENTRE, PROVINCIAL_CENTRE, CITY_CENTRE, REGULATOR, GATEWAY, FORMER_HOSPITAL];
 
 /// Has a recent electrolyte result from Guiyang.
 pub const FRESH: Patient = Patient {

@@ -8,6 +8,7 @@ use crate::app::demo::DemoError;
 use crate::app::demo::authority::clients;
 use crate::app::demo::cast::{HOSPITALS, OPERATOR, PATIENTS, Patient, REGION};
 use crate::app::demo::layout::{Layout, Settled};
+use crate::app::demo::login;
 use crate::app::demo::processes::Processes;
 use crate::sys::files;
 use crate::wire::known_as::USUAL;
@@ -66,6 +67,7 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
         "crl": layout.authority().join("crl.pem"),
         "clients": clients.collect::<Value>(),
         "patients": PATIENTS.iter().map(patient).collect::<Value>(),
+        "issuer": login::description(settled, &processes.issuer),
         "identifier_types": kinds.collect::<Value>(),
     });
     Ok(files::write(&layout.path("demo.json"), format!("{description:#}\n").as_bytes())?)
@@ -84,6 +86,7 @@ fn patient(patient: &Patient) -> Value {
         "sex": if patient.sex == "M" { "SEX_MALE" } else { "SEX_FEMALE" },
         "birth_date": patient.birth_date,
         "part": patient.part,
+        "subject": login::subject(patient),
     })
 }
 

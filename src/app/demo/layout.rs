@@ -26,6 +26,8 @@ pub struct Settled {
     pub hub: SocketAddr,
     /// Where the hub's HTTPS door is.
     pub hub_https: SocketAddr,
+    /// Where patients log in.
+    pub issuer: SocketAddr,
     /// Where the nodes listen, in the order of the cast.
     pub nodes: Vec<NodePorts>,
 }
@@ -79,6 +81,11 @@ impl Layout {
         self.path(OPERATOR.folder)
     }
 
+    /// Gives the folder of whoever says who a patient is.
+    pub fn issuer(&self) -> PathBuf {
+        self.path("issuer")
+    }
+
     /// Gives a node's folder.
     pub fn node(&self, hospital: &Hospital) -> PathBuf {
         self.path(hospital.folder)
@@ -123,12 +130,12 @@ impl Settled {
     pub fn choose(now: Moment) -> io::Result<Self> {
         // All are held until all are chosen, so that no two are the same.
         let held: Vec<TcpListener> =
-            (0..2 + 4 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
+            (0..3 + 4 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
         let addresses: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let [hub, hub_https, rest @ ..] = addresses.as_slice() else { unreachable!("at least two were chosen") };
+        let [hub, hub_https, issuer, rest @ ..] = addresses.as_slice() else { unreachable!("three were chosen") };
         let ports = |of: &[SocketAddr]| NodePorts { mllp: of[0], dicom: of[1], grpc: of[2], https: of[3] };
         let nodes = rest.chunks_exact(4).map(ports).collect();
-        Ok(Self { began_unix_ms: now.unix_ms(), hub: *hub, hub_https: *hub_https, nodes })
+        Ok(Self { began_unix_ms: now.unix_ms(), hub: *hub, hub_https: *hub_https, issuer: *issuer, nodes })
     }
 }
 

@@ -6,6 +6,7 @@ use crate::app::demo::DemoError;
 use crate::app::demo::authority;
 use crate::app::demo::cast::{HOSPITALS, Hospital, NATIONAL_CENTRE, OFFICES, REGION};
 use crate::app::demo::layout::{Layout, NodePorts, Settled};
+use crate::app::demo::login;
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::secrets::Secrets;
 use crate::ports::clock::Clock;
@@ -25,6 +26,7 @@ pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, DemoError> 
     let settled = Settled::choose(clock.now()).map_err(DemoError::Ports)?;
     write_region(&layout.region())?;
     let hub = layout.hub();
+    login::write(layout, &settled)?;
     let path = hub.join("hub.toml");
     files::write(&path, hub_configuration(&settled).as_bytes())?;
     let config = HubConfig::read(&path)?;
@@ -76,9 +78,11 @@ key = "tls/tls.key"
 listen = "{https}"
 base_url = "https://localhost:{https_port}"
 
+{patients}
 [limits]
 watch_interval_s = 1
 "#,
+        patients = login::hub_part(settled),
         listen = settled.hub,
         https = settled.hub_https,
         https_port = settled.hub_https.port(),

@@ -5,8 +5,10 @@ mod authority;
 mod cast;
 mod description;
 mod doctor;
+pub mod issuer;
 mod layout;
 mod links;
+mod login;
 mod make;
 mod mllp;
 mod processes;
@@ -156,7 +158,13 @@ pub fn run(args: &DemoArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resul
 /// Names the logs to read: of the processes that have ended, or else all of them.
 fn logs(processes: &mut Processes) -> String {
     let ended = processes.ended();
-    let all = || std::iter::once(&processes.hub).chain(&processes.nodes).map(|process| process.log.clone()).collect();
+    let all = || {
+        [&processes.hub, &processes.issuer]
+            .into_iter()
+            .chain(&processes.nodes)
+            .map(|process| process.log.clone())
+            .collect()
+    };
     let logs: Vec<PathBuf> = if ended.is_empty() { all() } else { ended };
     logs.iter().map(|log| log.display().to_string()).collect::<Vec<_>>().join(", ")
 }

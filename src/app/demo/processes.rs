@@ -1,4 +1,4 @@
-//! The demo's processes: hub and nodes as children of the demo, from the same binary, each with a log of its own, so
+//! The demo's processes: hub, nodes and issuer as children of the demo, from the same binary, each with a log of its own, so
 //! that anybody can kill one and start it again.
 
 use std::ffi::OsString;
@@ -11,12 +11,14 @@ use crate::app::demo::cast::HOSPITALS;
 use crate::app::demo::layout::Layout;
 use crate::app::process::STOP_WITH_STDIN;
 
-/// Hub and nodes; they are killed when this is dropped.
+/// Hub, nodes and issuer; they are killed when this is dropped.
 pub struct Processes {
     /// The hub.
     pub hub: Process,
     /// The nodes, in the order of the cast.
     pub nodes: Vec<Process>,
+    /// Where patients log in.
+    pub issuer: Process,
 }
 
 /// One child.
@@ -29,19 +31,20 @@ pub struct Process {
 }
 
 impl Processes {
-    /// Starts hub and nodes.
+    /// Starts all of them.
     ///
     /// # Errors
     /// [`DemoError::Start`] when a process cannot be started.
     pub fn start(layout: &Layout) -> Result<Self, DemoError> {
+        let issuer = Process::start("demo-issuer", layout.issuer(), "issuer.toml")?;
         let hub = Process::start("hub", layout.hub(), "hub.toml")?;
         let nodes = HOSPITALS.iter().map(|hospital| Process::start("node", layout.node(hospital), "node.toml"));
-        Ok(Self { hub, nodes: nodes.collect::<Result<_, _>>()? })
+        Ok(Self { hub, nodes: nodes.collect::<Result<_, _>>()?, issuer })
     }
 
     /// Says which processes have ended, by their logs.
     pub fn ended(&mut self) -> Vec<PathBuf> {
-        let all = std::iter::once(&mut self.hub).chain(&mut self.nodes);
+        let all = [&mut self.hub, &mut self.issuer].into_iter().chain(&mut self.nodes);
         all.filter_map(|process| process.has_ended().then(|| process.log.clone())).collect()
     }
 }

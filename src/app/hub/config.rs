@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
+use crate::app::hub::patients::PatientsPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -38,6 +39,8 @@ pub struct HubConfig {
     pub tls: TlsPaths,
     /// The door for order screens, viewers and patients; there is none where it is left out.
     pub https: Option<HttpsPart>,
+    /// How patients log in; they have no door where it is left out.
+    pub patients: Option<PatientsPart>,
     /// What may be left out.
     #[serde(default)]
     pub limits: HubLimits,
@@ -92,6 +95,9 @@ impl HubConfig {
         }
         if let Some(https) = &mut config.https {
             https.place_beside(path);
+        }
+        if let Some(patients) = &mut config.patients {
+            patients.place_beside(path);
         }
         Ok(config)
     }

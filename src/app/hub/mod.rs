@@ -1,6 +1,7 @@
 //! `concord hub`: the process that serves a region.
 
 pub mod config;
+pub mod patients;
 pub mod region;
 pub mod secrets;
 pub mod serve;
