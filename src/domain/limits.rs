@@ -22,6 +22,20 @@ pub const DICOM_ITEMS_READ_MAX: usize = 64;
 pub const DICOM_TEXT_CHARS_MAX: usize = 1_024;
 /// Largest deflated DICOM data set once inflated, in bytes.
 pub const DICOM_INFLATED_BYTES_MAX: usize = 256 << 20;
+/// Widest picture that is drawn for people, in columns.
+pub const PICTURE_WIDTH_MAX: u32 = 2_048;
+/// Highest picture that is drawn for people, in rows.
+pub const PICTURE_HEIGHT_MAX: u32 = 4_096;
+/// Most picture elements of one frame that is decoded; a mammogram of 28 million must fit.
+pub const PICTURE_PIXELS_MAX: u64 = 64 << 20;
+/// Largest decoded frame, in bytes.
+pub const PICTURE_FRAME_BYTES_MAX: u64 = 256 << 20;
+/// Most fragments of one picture's compressed pixel data.
+pub const PICTURE_FRAGMENTS_MAX: usize = 1 << 20;
+/// Largest original that is looked into for people, in bytes; a larger one is fetched and opened elsewhere.
+pub const PICTURE_FILE_BYTES_MAX: u64 = 256 << 20;
+/// Memory of a process that draws one picture, in bytes: the file, a frame, and what decoding takes.
+pub const PICTURE_MEMORY_BYTES_MAX: u64 = 2 << 30;
 /// Largest DIMSE command set, in bytes.
 pub const DICOM_COMMAND_BYTES_MAX: usize = 16 << 10;
 /// Largest DICOM instance held in memory while it arrives, in bytes; a larger one is spooled to a file.

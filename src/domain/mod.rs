@@ -18,6 +18,7 @@ pub mod organisation;
 pub mod panel;
 pub mod person;
 pub mod phi;
+pub mod picture;
 pub mod policy;
 pub mod qualification;
 pub mod reason;

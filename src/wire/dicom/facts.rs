@@ -2,9 +2,8 @@
 
 use super::error::DicomError;
 use super::person::PersonName;
-use super::precheck::walk;
 use super::reader::{Code, Reader};
-use super::syntax::{Encoding, form, inflate};
+use super::syntax::{form, inflate, walk_as};
 use super::uid::Uid;
 use super::when::LocalTime;
 use crate::domain::phi::Phi;
@@ -169,11 +168,7 @@ pub fn read_instance(data_set: &[u8], transfer_syntax: &str) -> Result<InstanceF
 pub fn read_labelled(data_set: &[u8], transfer_syntax: &str, label: Label<'_>) -> Result<InstanceFacts, DicomError> {
     let form = form(transfer_syntax)?;
     let plain = inflate(data_set, form)?;
-    let walked = match walk(&plain, form.encoding) {
-        // Some writers compress pixels, name the syntax for it, and leave the elements without representations.
-        Err(DicomError::Representation { offset: 0 }) => walk(&plain, Encoding::ImplicitLittle)?,
-        walked => walked?,
-    };
+    let walked = walk_as(&plain, form)?;
     if let Some(foreign) = walked.elements().iter().find(|element| is_foreign(element.tag)) {
         return Err(DicomError::Group { tag: foreign.tag });
     }

@@ -7,6 +7,7 @@ mod error;
 pub mod facts;
 pub mod part10;
 mod person;
+pub mod picture;
 pub mod precheck;
 mod reader;
 pub mod study;

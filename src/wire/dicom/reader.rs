@@ -55,6 +55,17 @@ impl<'a> Reader<'a> {
         self.data_set.find(tag).filter(|element| !element.is_delimited).map(|element| element.value.len())
     }
 
+    /// Gives an element as it stands, whatever its value; nothing where it is absent.
+    pub(super) fn raw(&self, tag: Tag) -> Option<&Element<'a>> {
+        self.data_set.find(tag)
+    }
+
+    /// Opens one item of a sequence, from 0; nothing where it is absent or unreadable.
+    pub(super) fn item(&self, tag: Tag, place: usize) -> Option<Reader<'a>> {
+        let item = self.data_set.items(tag, place.checked_add(1)?).ok()?.into_iter().nth(place)?;
+        Some(Self::with(item, &self.charset, Rc::clone(&self.guessed)))
+    }
+
     /// Opens the items of a sequence; none where it is absent or unreadable.
     pub(super) fn items(&self, tag: Tag) -> Vec<Reader<'a>> {
         let items = self.data_set.items(tag, DICOM_ITEMS_READ_MAX).unwrap_or_default();
@@ -95,7 +106,9 @@ impl<'a> Reader<'a> {
         let vr = if element.vr == VR::UN { dictionary_vr(tag) } else { element.vr };
         let numbers: Vec<f64> = match vr {
             VR::US => chunks(element, |bytes| f64::from(number_u16(bytes, element.encoding))),
+            VR::SS => chunks(element, |bytes| f64::from(number_u16(bytes, element.encoding).cast_signed())),
             VR::UL => chunks(element, |bytes| f64::from(number_u32(bytes, element.encoding))),
+            VR::SL => chunks(element, |bytes| f64::from(number_u32(bytes, element.encoding).cast_signed())),
             VR::FL => chunks(element, |bytes| f64::from(f32::from_bits(number_u32(bytes, element.encoding)))),
             VR::FD => chunks(element, |bytes: [u8; 8]| match element.encoding {
                 Encoding::ExplicitBig => f64::from_be_bytes(bytes),
@@ -142,7 +155,7 @@ impl<'a> Reader<'a> {
     fn element(&self, tag: Tag) -> Option<&Element<'a>> {
         let is_padding = |byte: &u8| matches!(byte, b' ' | b'\0');
         let says_something = |element: &&Element<'_>| {
-            let is_number = matches!(element.vr, VR::US | VR::UL | VR::FL | VR::FD);
+            let is_number = matches!(element.vr, VR::US | VR::SS | VR::UL | VR::SL | VR::FL | VR::FD);
             is_number && !element.value.is_empty() || !element.value.iter().all(is_padding)
         };
         self.data_set.find(tag).filter(says_something)

@@ -1,6 +1,7 @@
 //! Transfer syntaxes: how each encodes a data set, and which of them an association may use.
 
 use super::error::DicomError;
+use super::precheck::{DataSet, walk};
 use crate::domain::limits::DICOM_INFLATED_BYTES_MAX;
 use flate2::{Decompress, FlushDecompress, Status};
 use std::borrow::Cow;
@@ -79,6 +80,18 @@ pub fn inflate(data_set: &[u8], form: Form) -> Result<Cow<'_, [u8]>, DicomError>
             Ok(_) if inflater.total_in() > read || plain.len() > written => {}
             Ok(_) | Err(_) => return Err(DicomError::Deflate),
         }
+    }
+}
+
+/// Walks a data set that is inflated already.
+///
+/// # Errors
+/// [`DicomError`] when it is damaged or truncated.
+pub fn walk_as(plain: &[u8], form: Form) -> Result<DataSet<'_>, DicomError> {
+    match walk(plain, form.encoding) {
+        // Some writers compress pixels, name the syntax for it, and leave the elements without representations.
+        Err(DicomError::Representation { offset: 0 }) => walk(plain, Encoding::ImplicitLittle),
+        walked => walked,
     }
 }
 
