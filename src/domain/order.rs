@@ -73,6 +73,8 @@ pub struct OrderContext {
     pub methods: BTreeMap<ItemCode, String>,
     /// Results already decided on in this visit.
     pub decided: BTreeSet<ResultId>,
+    /// Prompts raised in this visit so far, by item.
+    pub prompted: BTreeMap<ItemCode, u32>,
     /// Whether the patient's grant opens sensitive results to this visit.
     pub sensitive_granted: bool,
 }
@@ -127,6 +129,7 @@ impl OrderContext {
             treated_at: None,
             methods: BTreeMap::new(),
             decided: BTreeSet::new(),
+            prompted: BTreeMap::new(),
             sensitive_granted: false,
         }
     }

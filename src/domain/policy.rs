@@ -36,8 +36,10 @@ pub struct Policy {
     pub neonate_prompts: bool,
     /// Whether a hospital's own results prompt too. Off by default: recognition is of other organisations' results.
     pub own_results_prompt: bool,
-    /// Most prompts shown in one visit; further ones are quiet. A door counts them.
+    /// Most prompts for one item in one visit; further ones are quiet.
     pub visit_prompts_max: u32,
+    /// What is asked of decisions.
+    pub decisions: DecisionRules,
     /// Decline reasons.
     pub reasons: BTreeMap<ReasonCode, Reason>,
     /// Agreements and names of regions.
@@ -64,6 +66,15 @@ pub struct Windows {
     pub outpatient: Hours,
     /// Inpatient.
     pub inpatient: Hours,
+}
+
+/// What is asked of decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecisionRules {
+    /// Whether a decline without a reason is followed up.
+    pub reason_mandatory: bool,
+    /// How long a prompt waits before it counts as unanswered.
+    pub answer: Hours,
 }
 
 /// How qualifications are derived from rounds. Source: WS/T 644-2018; the region's own rules.
@@ -113,6 +124,12 @@ impl Policy {
     /// Gives the reasons to offer for an imaging study, or else for a laboratory result.
     pub fn reasons_for(&self, imaging: bool) -> impl Iterator<Item = &Reason> {
         self.reasons.values().filter(move |reason| reason.offered.fits(imaging))
+    }
+}
+
+impl Default for DecisionRules {
+    fn default() -> Self {
+        Self { reason_mandatory: true, answer: Hours(24) }
     }
 }
 

@@ -59,6 +59,7 @@ impl Refusal {
             Self::Pregnant => "PREGNANT",
             Self::TreatedSince { .. } => "TREATED_SINCE",
             Self::AlreadyDecided => "ALREADY_DECIDED",
+            Self::AlertBudget => "ALERT_BUDGET",
         }
     }
 
@@ -118,6 +119,9 @@ impl Refusal {
                 pair(format!("采集后已有治疗干预（{day}）"), format!("treated since it was collected ({day})"))
             }
             Self::AlreadyDecided => both("本次就诊已处理", "was decided on in this visit"),
+            Self::AlertBudget => {
+                both("本次就诊该项目提示已达上限", "was prompted for in this visit as often as the policy allows")
+            }
         }
     }
 }

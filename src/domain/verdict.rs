@@ -203,6 +203,8 @@ pub enum Refusal {
     },
     /// It was decided on in this visit.
     AlreadyDecided,
+    /// The visit has had as many prompts for the item as the policy allows.
+    AlertBudget,
 }
 
 impl Refusal {

@@ -90,8 +90,9 @@ impl Doctor {
         let request = pb::DecideRequest {
             decision_key: key.to_owned(),
             actor: Some(actor()),
-            decisions: vec![pb::Decision { prompt_id: prompt.prompt_id.clone(), outcome }],
+            decisions: vec![pb::Decision { prompt_id: prompt.prompt_id.clone(), outcome, ..Default::default() }],
             language: pb::Language::Zh.into(),
+            ..Default::default()
         };
         let answer = self.orders.clone().decide(request).await.unwrap().into_inner();
         let outcome = answer.outcomes.into_iter().next().unwrap();

@@ -92,8 +92,13 @@ impl<'w> Doctor<'w> {
         let request = pb::DecideRequest {
             decision_key: self.world.key(step),
             actor: Some(actor()),
-            decisions: vec![pb::Decision { prompt_id: prompt.prompt_id.clone(), outcome: Some(outcome) }],
+            decisions: vec![pb::Decision {
+                prompt_id: prompt.prompt_id.clone(),
+                outcome: Some(outcome),
+                ..Default::default()
+            }],
             language: pb::Language::Zh.into(),
+            ..Default::default()
         };
         let call = self.orders.clone().decide(request).await;
         Ok(call.map_err(StepError::refused("Orders.Decide"))?.into_inner())

@@ -202,6 +202,7 @@ pub fn run(args: &OrderArgs, clock: &dyn Clock, out: &mut dyn Write) -> Result<(
                 actor: Some(decide.desk.actor()),
                 decisions: vec![decide.decision()],
                 language: language.into(),
+                ..Default::default()
             };
             let answer = decide.desk.call(async |mut orders| orders.decide(request).await)?;
             Ok(told::decision(&answer, args.json, out)?)
@@ -258,7 +259,7 @@ impl DecideArguments {
             }),
             None => pb::decision::Outcome::Accept(pb::Accept {}),
         };
-        pb::Decision { prompt_id: self.prompt.clone(), outcome: Some(outcome) }
+        pb::Decision { prompt_id: self.prompt.clone(), outcome: Some(outcome), ..Default::default() }
     }
 }
 

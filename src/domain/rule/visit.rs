@@ -25,6 +25,8 @@ pub(super) fn refuse(
     let treated = context
         .treated_at
         .filter(|treated_at| age::start(entry.times.collected).unix_ms() <= age::end(*treated_at).unix_ms());
+    let prompted = context.prompted.get(&item.code).copied().unwrap_or_default();
+    let spent = prompted >= policy.visit_prompts_max;
     let facts = [
         (sensitive && !context.sensitive_granted).then_some(Refusal::Sensitive),
         emergency.then_some(Refusal::Emergency),
@@ -38,6 +40,7 @@ pub(super) fn refuse(
         treated.map(|treated_at| Refusal::TreatedSince { treated_at }),
         own.then_some(Refusal::OwnResult),
         context.decided.contains(&entry.result).then_some(Refusal::AlreadyDecided),
+        spent.then_some(Refusal::AlertBudget),
     ];
     refusals.extend(facts.into_iter().flatten());
 }

@@ -103,6 +103,13 @@ impl Speaker<'_> {
         }
     }
 
+    /// Gives the name of a catalogue item; its code where the catalogue has none.
+    pub fn item_name(&self, code: &str) -> String {
+        let item = code.parse().ok().and_then(|code| self.version.catalogue.item(code));
+        let name = item.map(|item| if self.speaks_chinese() { &item.name_zh } else { &item.name_en });
+        name.map_or_else(|| code.to_owned(), Clone::clone)
+    }
+
     /// Gives a text in the language asked.
     pub fn say(&self, text: Bilingual) -> String {
         if self.speaks_chinese() { text.zh } else { text.en }

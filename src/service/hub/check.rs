@@ -1,6 +1,6 @@
 //! The check: what an order repeats. What prompted is durable before it is shown.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -87,6 +87,7 @@ impl Hub {
         let found = self.candidates(&recent, &lines, &rules)?;
         let mut context = context(patient, organisation, region, &asked.visit);
         context.decided = self.decided(&found, organisation, &asked.visit.encounter)?;
+        context.prompted = self.prompted_for(&lines, &rules, organisation, &asked.visit.encounter)?;
         let disputed = self.disputed(&found)?;
         let judged =
             Judged { organisation, asked, rules: &rules, found: &found, disputed: &disputed, context: &context, now };
@@ -141,6 +142,20 @@ impl Hub {
         Ok(decided)
     }
 
+    /// Counts the prompts that the visit has had for each item of the lines.
+    fn prompted_for(
+        &self,
+        lines: &[Resolved],
+        rules: &Rules,
+        organisation: OrganisationCode,
+        encounter: &str,
+    ) -> Result<BTreeMap<ItemCode, u32>, HubError> {
+        let view = self.parts.state.read()?;
+        let items = lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items);
+        let counted = items.map(|item| Ok((item.code, view.prompted(organisation, encounter, item.code)?)));
+        counted.collect()
+    }
+
     /// Says of each result whether a doctor has said that it is not the patient's.
     fn disputed(&self, found: &[Found]) -> Result<Vec<bool>, HubError> {
         let view = self.parts.state.read()?;
@@ -156,6 +171,10 @@ impl Hub {
         let speaker = Speaker { version: version.ok_or(HubError::NoPolicy)?, language };
         let mut batches = Batches::default();
         let mut lines = record.answers.clone();
+        for line in &mut lines {
+            let names = line.remaining_items.iter().map(|code| speaker.item_name(code));
+            line.remaining_names = names.collect();
+        }
         for prompt in lines.iter_mut().flat_map(|line| &mut line.prompts) {
             let kept = record.prompts.iter().find(|kept| kept.prompt_id == prompt.prompt_id);
             let kept = kept.ok_or(HubError::Behind)?;
@@ -243,6 +262,7 @@ impl Judged<'_> {
             remaining_items: line.remaining.iter().map(ToString::to_string).collect(),
             quiet: quiet.take(QUIET_MAX).collect(),
             unknown: resolved.unknown.iter().map(answer::code).collect(),
+            remaining_names: Vec::new(),
         };
         (answer, records)
     }

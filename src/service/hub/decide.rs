@@ -1,7 +1,7 @@
 //! Decisions: accept or decline, all of a request or none, and taking one back.
 
 use crate::domain::id::PromptId;
-use crate::domain::log::LogPlace;
+use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::policy::Policy;
 use crate::domain::reason::{Reason, ReasonClass, ReasonCode};
@@ -10,9 +10,11 @@ use crate::service::hub::Hub;
 use crate::service::hub::answer::{Speaker, entry_of, place_of};
 use crate::service::hub::candidates::{Batches, Found};
 use crate::service::hub::error::HubError;
+use crate::service::hub::fold::decided_at;
 use crate::service::hub::grant::{Grant, Purpose};
 use crate::store::hub::{KeptPrompt, PromptState, RequestKind};
 use crate::store::projection::ProjectionError;
+use crate::wire::field::{FieldError, Problem, fixed};
 use crate::wire::orders::{Decided, Outcome, Revoking};
 use crate::wire::pb;
 use crate::wire::record::Record;
@@ -22,20 +24,21 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError`]; nothing of the request is recorded.
-    pub async fn decide(&self, caller: &Caller, sent: pb::DecideRequest) -> Result<pb::DecideResponse, HubError> {
-        let decided = Decided::try_from(&sent)?;
+    pub async fn decide(&self, caller: &Caller, mut sent: pb::DecideRequest) -> Result<pb::DecideResponse, HubError> {
+        let mut decided = Decided::try_from(&sent)?;
         let organisation = caller.organisation;
+        sent.decisions = self.whole_lines(organisation, sent.decisions, &mut decided)?;
         // Decisions of one hospital follow each other: two on one prompt must not both find it open.
         let _turn = self.requests.wait((organisation, String::new())).await;
         let now = self.now();
         let kept = self.parts.state.read()?.request(organisation, RequestKind::Decision, &decided.key)?;
-        let place = match kept {
+        let log_index = match kept {
             Some(place) => {
                 let Record::Decision(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
                 if kept.decisions != sent.decisions {
                     return Err(HubError::KeyReused);
                 }
-                place
+                place.sequence
             }
             None => self.record_decision(organisation, &decided, sent, now).await?,
         };
@@ -45,6 +48,9 @@ impl Hub {
                 return Ok(pb::DecisionOutcome { prompt_id: id, result: None, grant: None });
             }
             let (kept, found) = self.prompted(organisation, *prompt)?;
+            if decided.replaces && !matches!(kept.state, PromptState::Accepted(_)) {
+                return Ok(pb::DecisionOutcome { prompt_id: id, result: None, grant: None });
+            }
             let rules = self.parts.registry.rules(now)?;
             let speaker = Speaker { version: &rules.version, language: decided.language };
             Ok(pb::DecisionOutcome {
@@ -54,7 +60,40 @@ impl Hub {
             })
         });
         let outcomes = outcomes.collect::<Result<_, HubError>>()?;
-        Ok(pb::DecideResponse { outcomes, log_index: place.sequence.0 })
+        Ok(pb::DecideResponse { outcomes, log_index: log_index.0 })
+    }
+
+    /// Puts one decision for each prompt in the place of one about a whole line.
+    fn whole_lines(
+        &self,
+        organisation: OrganisationCode,
+        sent: Vec<pb::Decision>,
+        decided: &mut Decided,
+    ) -> Result<Vec<pb::Decision>, HubError> {
+        let mut whole: Vec<pb::Decision> = Vec::with_capacity(sent.len());
+        let mut outcomes = Vec::with_capacity(sent.len());
+        for (decision, (prompt, outcome)) in sent.into_iter().zip(&decided.outcomes) {
+            let mut prompts = vec![*prompt];
+            if decision.whole_line {
+                let kept = self.own_prompt(organisation, *prompt)?;
+                let Record::Check(check) = self.parts.ledger.read(kept.check)? else {
+                    return Err(ProjectionError::Damaged.into());
+                };
+                let asked = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
+                let line = check.prompts.iter().filter(|other| other.line_id == asked.line_id);
+                prompts = line.map(|other| fixed("prompt_id", &other.prompt_id)).collect::<Result<_, _>>()?;
+            }
+            for prompt in prompts {
+                let prompt_id = bytes::Bytes::copy_from_slice(prompt.as_bytes());
+                if outcomes.iter().any(|(other, _)| *other == prompt) {
+                    return Err(FieldError::new("decisions.prompt_id", Problem::Twice).into());
+                }
+                outcomes.push((prompt, outcome.clone()));
+                whole.push(pb::Decision { prompt_id, outcome: decision.outcome.clone(), whole_line: false });
+            }
+        }
+        decided.outcomes = outcomes;
+        Ok(whole)
     }
 
     async fn record_decision(
@@ -63,19 +102,29 @@ impl Hub {
         decided: &Decided,
         sent: pb::DecideRequest,
         now: Moment,
-    ) -> Result<LogPlace, HubError> {
+    ) -> Result<Sequence, HubError> {
         let rules = self.parts.registry.rules(now)?;
+        // A clock that is ahead must not keep later decisions from counting.
+        let decided_at = decided.decided_at.filter(|at| at.unix_ms() < now.unix_ms());
         let (mut counted_reasons, mut identity_reasons) = (Vec::new(), Vec::new());
+        let (mut standing, mut changes) = (None, false);
         for (place, (prompt, outcome)) in decided.outcomes.iter().enumerate() {
-            let kept = self.own_prompt(organisation, *prompt)?;
-            if kept.state != PromptState::Open {
-                return Err(HubError::Decided);
+            match self.own_prompt(organisation, *prompt)?.state {
+                PromptState::Open => changes = true,
+                PromptState::Accepted(earlier) | PromptState::Declined(earlier) if decided.replaces => {
+                    standing = Some(earlier);
+                    changes |= self.decided_before(earlier, decided_at.unwrap_or(now))?;
+                }
+                PromptState::Accepted(_) | PromptState::Declined(_) => return Err(HubError::Decided),
             }
             if let Outcome::Decline { reason, text, choice } = outcome {
                 let known = check_reason(place, &rules.version.policy, reason, text, choice)?;
                 counted_reasons.extend(known.counts.then(|| reason.clone()));
                 identity_reasons.extend((known.class == ReasonClass::Identity).then(|| reason.clone()));
             }
+        }
+        if let Some(standing) = standing.filter(|_| !changes) {
+            return Ok(standing);
         }
         let record = Record::Decision(pb::DecisionRecord {
             organisation: organisation.to_string(),
@@ -85,9 +134,21 @@ impl Hub {
             at: Some(now.into()),
             counted_reasons,
             identity_reasons,
+            decided_at: decided_at.map(Into::into),
+            replaces: decided.replaces,
+            reason_owed: rules.version.policy.decisions.reason_mandatory,
         });
         let places = self.parts.ledger.record(&[record]).await?;
-        places.first().copied().ok_or(HubError::Behind)
+        places.first().map(|place| place.sequence).ok_or(HubError::Behind)
+    }
+
+    /// Says whether the decision in the record `sequence` was made before `at`.
+    fn decided_before(&self, sequence: Sequence, at: Moment) -> Result<bool, HubError> {
+        let position = self.parts.state.read()?.position(sequence)?.ok_or(ProjectionError::Damaged)?;
+        let Record::Decision(record) = self.parts.ledger.read(LogPlace { sequence, position })? else {
+            return Err(ProjectionError::Damaged.into());
+        };
+        Ok(decided_at(&record)?.unix_ms() < at.unix_ms())
     }
 
     /// Takes a decision back; the prompt is open again.

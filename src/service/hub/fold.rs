@@ -126,6 +126,7 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
     change.put_request(organisation, RequestKind::Check, &record.check_key, place)?;
     change.note_position(place)?;
     let patient: Pseudonym = fixed("patient", &record.patient)?;
+    let encounter = record.visit.as_ref().map_or("", |visit| visit.encounter.as_str());
     for (ordinal, prompt) in record.prompts.iter().enumerate() {
         let id: PromptId = fixed("prompt_id", &prompt.prompt_id)?;
         change.put_prompt(
@@ -141,8 +142,11 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
                 state: PromptState::Open,
             },
         )?;
+        change.put_open(id, organisation, at)?;
         for item in &prompt.items {
-            count(change, day, organisation, Some(parsed("items", item, "item code")?), Figure::Prompts, 1)?;
+            let item = parsed("items", item, "item code")?;
+            count(change, day, organisation, Some(item), Figure::Prompts, 1)?;
+            change.count_prompted(organisation, encounter, item)?;
         }
     }
     count(change, day, organisation, None, Figure::Checks, 1)?;
@@ -182,6 +186,13 @@ fn decision(
         let id: PromptId = fixed("prompt_id", &decision.prompt_id)?;
         let Some(kept) = change.prompt(id)? else { continue };
         let asked = asked(&kept, read_back)?;
+        if let Some(earlier) = standing(&kept, change, read_back)?.filter(|_| record.replaces) {
+            if decided_at(&earlier)?.unix_ms() >= decided_at(record)?.unix_ms() {
+                continue;
+            }
+            take_out(&earlier, id, &kept, &asked, change)?;
+        }
+        change.remove_open(id, organisation, asked.at)?;
         let accepted = matches!(decision.outcome, Some(pb::decision::Outcome::Accept(_)));
         let state = if accepted { PromptState::Accepted } else { PromptState::Declined };
         change.set_prompt_state(id, state(place.sequence))?;
@@ -199,11 +210,55 @@ fn decision(
     Ok(())
 }
 
+/// Gives when a decision was made, as far as its caller says so.
+///
+/// # Errors
+/// [`FieldError`]: the journal is damaged.
+pub fn decided_at(record: &pb::DecisionRecord) -> Result<Moment, FieldError> {
+    let said = record.decided_at.as_ref();
+    moment("decided_at", said.or(record.at.as_ref()))
+}
+
+/// Reads the decision that stands on a prompt.
+fn standing(
+    kept: &KeptPrompt,
+    change: &HubChange<'_>,
+    read_back: &ReadBack<'_>,
+) -> Result<Option<pb::DecisionRecord>, HubError> {
+    let (PromptState::Accepted(sequence) | PromptState::Declined(sequence)) = kept.state else { return Ok(None) };
+    let position = change.position(sequence)?.ok_or(ProjectionError::Damaged)?;
+    match read_back(LogPlace { sequence, position })? {
+        Record::Decision(record) => Ok(Some(record)),
+        _ => Err(ProjectionError::Damaged.into()),
+    }
+}
+
+/// Takes a decision that another replaces out of the figures of its day, and out of force.
+fn take_out(
+    earlier: &pb::DecisionRecord,
+    id: PromptId,
+    kept: &KeptPrompt,
+    asked: &AskedAbout,
+    change: &HubChange<'_>,
+) -> Result<(), HubError> {
+    let organisation = organisation(&earlier.organisation)?;
+    let day = moment("at", earlier.at.as_ref())?.local_day();
+    let decision = earlier.decisions.iter().find(|decision| decision.prompt_id == id.as_bytes().as_slice());
+    let decision = decision.ok_or(ProjectionError::Damaged)?;
+    for (figure, delta) in figures_of(decision, earlier) {
+        count_with_items(change, day, organisation, &asked.items, &figure, -delta)?;
+    }
+    if let PromptState::Accepted(_) = kept.state {
+        take_back_report(change, asked.report, day, organisation)?;
+    }
+    Ok(change.remove_disputed(kept.result, id)?)
+}
+
 /// Says whether a decision says that the result is not the patient's.
 fn disputes(decision: &pb::Decision, record: &pb::DecisionRecord) -> bool {
     match &decision.outcome {
         Some(pb::decision::Outcome::Decline(decline)) => record.identity_reasons.contains(&decline.reason),
-        Some(pb::decision::Outcome::Accept(_)) | None => false,
+        Some(pb::decision::Outcome::Accept(_) | pb::decision::Outcome::Unexplained(_)) | None => false,
     }
 }
 
@@ -217,6 +272,9 @@ fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figu
                 (Figure::DeclinedCounted, i64::from(counts)),
                 (Figure::DeclinedFor(decline.reason.clone()), 1),
             ]
+        }
+        Some(pb::decision::Outcome::Unexplained(_)) => {
+            vec![(Figure::Declined, 1), (Figure::DeclinedUnexplained, i64::from(record.reason_owed))]
         }
         None => Vec::new(),
     }
@@ -234,15 +292,12 @@ fn revocation(
     let id: PromptId = fixed("prompt_id", &record.prompt_id)?;
     let Some(kept) = change.prompt(id)? else { return Ok(()) };
     let asked = asked(&kept, read_back)?;
-    if let PromptState::Accepted(decision) = kept.state {
-        let decided = change.position(decision)?.ok_or(ProjectionError::Damaged)?;
-        let decided = read_back(LogPlace { sequence: decision, position: decided })?;
-        if let Record::Decision(decided) = decided {
-            let day = moment("at", decided.at.as_ref())?.local_day();
-            take_back_report(change, asked.report, day, organisation)?;
-        }
+    if let (PromptState::Accepted(_), Some(decided)) = (kept.state, standing(&kept, change, read_back)?) {
+        let day = moment("at", decided.at.as_ref())?.local_day();
+        take_back_report(change, asked.report, day, organisation)?;
     }
     change.set_prompt_state(id, PromptState::Open)?;
+    change.put_open(id, organisation, asked.at)?;
     change.remove_disputed(kept.result, id)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
     count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)
@@ -289,8 +344,9 @@ fn person(record: &pb::PersonRecord, change: &HubChange<'_>) -> Result<(), HubEr
     Ok(())
 }
 
-/// What a prompt was about: its visit, the items of the line, and the result's report.
+/// What a prompt was about: when it was raised, its visit, the items of the line, and the result's report.
 struct AskedAbout {
+    at: Moment,
     encounter: String,
     items: Vec<ItemCode>,
     report: ReportTag,
@@ -301,6 +357,7 @@ fn asked(kept: &KeptPrompt, read_back: &ReadBack<'_>) -> Result<AskedAbout, HubE
     let prompt = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
     let items = prompt.items.iter().map(|item| parsed("items", item, "item code"));
     Ok(AskedAbout {
+        at: moment("at", check.at.as_ref())?,
         encounter: check.visit.as_ref().map(|visit| visit.encounter.clone()).unwrap_or_default(),
         items: items.collect::<Result<_, _>>()?,
         report: report_tag(organisation(&prompt.publisher)?, kept.report),

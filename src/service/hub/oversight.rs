@@ -52,6 +52,21 @@ impl Hub {
             add(rows.entry(row).or_default(), key.figure, count);
             overflow = rows.len() > ROWS_MAX;
         })?;
+        if !query.is_of_items() {
+            let waits =
+                i64::from(self.parts.registry.rules(self.now())?.version.policy.decisions.answer.0) * MS_PER_HOUR;
+            let answered_by = self.now().unix_ms().saturating_sub(waits);
+            view.open_prompts(query.first_day, query.last_day, |day, by, raised_ms| {
+                if raised_ms <= answered_by && organisation.is_none_or(|wanted| wanted == by) {
+                    let key = RowKey {
+                        organisation: query.by_organisation.then_some(by),
+                        item: None,
+                        day: query.by_day.then_some(day),
+                    };
+                    rows.entry(key).or_default().unanswered += 1;
+                }
+            })?;
+        }
         if overflow {
             let narrow = Problem::Unwanted("the answer would be too long; ask for a shorter period");
             return Err(FieldError::new("to_day", narrow).into());
@@ -85,6 +100,7 @@ fn add(row: &mut pb::StatisticsRow, figure: Figure, count: u64) {
         Figure::Misses => &mut row.misses,
         Figure::ReportsRecognised => &mut row.reports_recognised,
         Figure::ReportsExisting => &mut row.reports_existing,
+        Figure::DeclinedUnexplained => &mut row.declined_unexplained,
         Figure::DeclinedFor(reason) => {
             let place = match row.reasons.binary_search_by(|known| known.reason.cmp(&reason)) {
                 Ok(place) => place,
@@ -112,6 +128,7 @@ fn finished(key: RowKey, row: pb::StatisticsRow) -> pb::StatisticsRow {
     }
 }
 
+const MS_PER_HOUR: i64 = 3_600_000;
 /// Most rows of one answer.
 const ROWS_MAX: usize = 20_000;
 
@@ -151,6 +168,7 @@ mod tests {
             decisions: vec![pb::Decision {
                 prompt_id: vec![prompt; 16].into(),
                 outcome: Some(pb::decision::Outcome::Accept(Default::default())),
+                ..Default::default()
             }],
             at: Some(world.hub.now().into()),
             ..Default::default()

@@ -1,5 +1,7 @@
 //! The hub's contract with publishers and order screens, over a real journal and its projections.
 
+mod replacing;
+
 use bytes::Bytes;
 
 use super::testing::{CENTRE, HOSPITAL, OTHER_HOSPITAL, Signer25519, World, caller, code};
@@ -147,8 +149,13 @@ fn decide_request(key: &str, prompt: &pb::Prompt, outcome: pb::decision::Outcome
     pb::DecideRequest {
         decision_key: key.into(),
         actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
-        decisions: vec![pb::Decision { prompt_id: prompt.prompt_id.clone(), outcome: Some(outcome) }],
+        decisions: vec![pb::Decision {
+            prompt_id: prompt.prompt_id.clone(),
+            outcome: Some(outcome),
+            ..Default::default()
+        }],
         language: pb::Language::En.into(),
+        ..Default::default()
     }
 }
 
@@ -385,13 +392,13 @@ async fn a_batch_of_declines_keeps_every_reason() {
     let decisions = answer.lines.iter().zip([("R01", "new arrhythmia"), ("R02", "")]).map(|(line, (reason, text))| {
         let decline = pb::Decline { reason: reason.into(), text: text.into(), choice: String::new() };
         let outcome = Some(pb::decision::Outcome::Decline(decline));
-        pb::Decision { prompt_id: line.prompts[0].prompt_id.clone(), outcome }
+        pb::Decision { prompt_id: line.prompts[0].prompt_id.clone(), outcome, ..Default::default() }
     });
     let decide = pb::DecideRequest {
         decision_key: "d1".into(),
         actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
         decisions: decisions.collect(),
-        language: 0,
+        ..Default::default()
     };
     world.hub.decide(&doctor(), decide).await.unwrap();
     for reason in ["R01", "R02"] {

@@ -37,6 +37,8 @@ pub enum Figure {
     ReportsRecognised,
     /// Reports of others that visiting patients already had.
     ReportsExisting,
+    /// Declines without the reason that the policy demands.
+    DeclinedUnexplained,
     /// Declines for the policy's reason of this code, as `R01`.
     DeclinedFor(String),
 }
@@ -190,7 +192,7 @@ fn mark_key(marked: Marked, thing: &[u8], day: i64, organisation: OrganisationCo
 }
 
 /// Figures by their code on disk: never reordered, only added to.
-const PLAIN: [Figure; 13] = [
+const PLAIN: [Figure; 14] = [
     Figure::Checks,
     Figure::OrderLines,
     Figure::Prompts,
@@ -204,6 +206,7 @@ const PLAIN: [Figure; 13] = [
     Figure::Misses,
     Figure::ReportsRecognised,
     Figure::ReportsExisting,
+    Figure::DeclinedUnexplained,
 ];
 const DECLINED_FOR: u8 = u8::MAX;
 const FIGURES: Table = Table::new("figures");

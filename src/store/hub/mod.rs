@@ -126,7 +126,7 @@ fn tables() -> Vec<Table> {
     [batches::TABLES, figures::TABLES, persons::TABLES, prompts::TABLES, registry::TABLES, requests::TABLES].concat()
 }
 
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 #[cfg(test)]
 mod tests;

@@ -37,6 +37,7 @@ pub fn decision(decided: &Decided<'_>) -> Json {
     let (outcome, decline) = match &decided.decision.outcome {
         Some(pb::decision::Outcome::Accept(_)) => ("accepted", None),
         Some(pb::decision::Outcome::Decline(decline)) => ("declined", Some(decline)),
+        Some(pb::decision::Outcome::Unexplained(_)) => ("declined", None),
         None => return Json::Nothing,
     };
     let (kind, id) = decided.offered;

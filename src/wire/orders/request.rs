@@ -103,6 +103,10 @@ pub struct Decided {
     pub asking: Asking,
     /// On which prompts, and how.
     pub outcomes: Vec<(PromptId, Outcome)>,
+    /// When, by the caller's clock.
+    pub decided_at: Option<Moment>,
+    /// Whether earlier decisions are replaced.
+    pub replaces: bool,
     /// Language of texts.
     pub language: pb::Language,
 }
@@ -121,6 +125,8 @@ pub enum Outcome {
         /// Choice given with it.
         choice: String,
     },
+    /// The test is done again, and nobody said why.
+    Unexplained,
 }
 
 /// A decision taken back.
@@ -250,6 +256,8 @@ impl TryFrom<&pb::DecideRequest> for Decided {
             key: named("decision_key", &sent.decision_key, KEY_BYTES_MAX)?,
             asking: asking(sent.actor.as_ref())?,
             outcomes,
+            decided_at: optional_moment("decided_at", sent.decided_at.as_ref())?,
+            replaces: sent.replaces,
             language: sent.language(),
         })
     }
@@ -264,6 +272,10 @@ fn decide(sent: &pb::Decision) -> Result<(PromptId, Outcome), FieldError> {
             text: short("decline.text", &decline.text, TEXT_BYTES_MAX)?,
             choice: short("decline.choice", &decline.choice, KEY_BYTES_MAX)?,
         },
+        Some(pb::decision::Outcome::Unexplained(unexplained)) => {
+            short("unexplained.text", &unexplained.text, TEXT_BYTES_MAX)?;
+            Outcome::Unexplained
+        }
     };
     Ok((fixed("prompt_id", &sent.prompt_id)?, outcome))
 }

@@ -11,9 +11,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::domain::adcode::Adcode;
 use crate::domain::catalogue::Catalogue;
-use crate::domain::policy::{Anchor, Policy, QualificationRules};
+use crate::domain::policy::{Anchor, DecisionRules, Policy, QualificationRules};
 use crate::domain::scope::{Agreement, Areas, Scope};
-use crate::domain::time::Moment;
+use crate::domain::time::{Hours, Moment};
 
 use super::{RegionError, RegionFault, RegionFile};
 
@@ -48,6 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, RegionError> {
         neonate_prompts: file.visits.neonate_prompts,
         own_results_prompt: file.visits.own_results_prompt,
         visit_prompts_max: file.visits.prompts_max,
+        decisions: file.decisions.rules()?,
         reasons: BTreeMap::new(),
         issuers: issuers(&file.issuers, &file.agreements)?,
         areas: areas(file.agreements, file.region_names)?,
@@ -72,6 +73,8 @@ struct File {
     effective_from: String,
     anchor: AnchorWord,
     visits: Visits,
+    #[serde(default)]
+    decisions: Decisions,
     qualification: Qualification,
     #[serde(default)]
     issuers: BTreeMap<String, String>,
@@ -96,6 +99,25 @@ struct Visits {
     own_results_prompt: bool,
     prompts_max: u32,
     never_in_pregnancy: Vec<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Decisions {
+    reason_mandatory: Option<bool>,
+    answer_hours: Option<u32>,
+}
+
+impl Decisions {
+    /// Versions written before these rules have the usual ones.
+    fn rules(&self) -> Result<DecisionRules, RegionError> {
+        let usual = DecisionRules::default();
+        let answer = self.answer_hours.map_or(usual.answer, Hours);
+        if !(1..=ANSWER_HOURS_MAX).contains(&answer.0) {
+            return Err(wrong("decisions.answer_hours", RegionFault::Value));
+        }
+        Ok(DecisionRules { reason_mandatory: self.reason_mandatory.unwrap_or(usual.reason_mandatory), answer })
+    }
 }
 
 #[derive(Deserialize)]
@@ -168,6 +190,9 @@ fn moment(text: &str) -> Option<Moment> {
     let unix_ms = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok()?;
     Moment::new(unix_ms, at.offset().whole_minutes()).ok()
 }
+
+/// A month.
+const ANSWER_HOURS_MAX: u32 = 744;
 
 fn wrong(key: &str, reason: RegionFault) -> RegionError {
     RegionError { column: key.to_owned(), ..RegionFile::Policy.fault(reason) }

@@ -143,6 +143,13 @@ fn each_single_change_is_refused_for_its_own_reason() {
             },
             R::AlreadyDecided,
         ),
+        (
+            "the budget of the visit is spent",
+            |w| {
+                w.context.prompted.insert(code("L01001"), 8);
+            },
+            R::AlertBudget,
+        ),
     ];
     for (name, change, refusal) in cases {
         let mut world = World::laboratory();
@@ -170,6 +177,10 @@ fn what_does_not_matter_changes_nothing() {
         ("pregnancy and another item", |w| {
             w.context.pregnant = true;
             w.policy.never_in_pregnancy.insert(code("L01002"));
+        }),
+        ("prompts below the budget, and another item's", |w| {
+            w.context.prompted.insert(code("L01001"), 7);
+            w.context.prompted.insert(code("L01002"), 8);
         }),
         ("own results where the policy wants them", |w| {
             w.context.organisation = organisation(1);
