@@ -1,6 +1,7 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
 pub mod batch;
+pub mod cds;
 pub mod day;
 pub mod dicom;
 pub mod entry;

@@ -1,0 +1,1 @@
+//! Calls read and cards written.
