@@ -63,6 +63,10 @@ fixed_id! {
     PromptId, 16
 }
 fixed_id! {
+    /// Names one consent of a patient.
+    ConsentId, 16
+}
+fixed_id! {
     /// Stands for a publisher in the index: the first bytes of a digest of its code.
     PublisherTag, 6
 }

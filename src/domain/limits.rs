@@ -62,6 +62,26 @@ pub const FETCHES_PER_ORGANISATION_MAX: usize = 32;
 pub const ORDER_LINES_MAX: usize = 64;
 /// Most catalogue items one line may name, panels expanded.
 pub const LINE_ITEMS_MAX: usize = 128;
+/// Most consents of one patient that are kept in sight.
+pub const CONSENTS_PER_PATIENT_MAX: usize = 1_000;
+/// Most items, and most results, that one consent names.
+pub const CONSENT_NAMES_MAX: usize = 256;
+/// Longest period of a consent, in days.
+pub const CONSENT_DAYS_MAX: i64 = 1_830;
+/// Most uses that a consent may limit itself to.
+pub const CONSENT_USES_MAX: u32 = 10_000;
+/// Wrong passcodes of a link in its whole life.
+pub const LINK_ATTEMPTS_MAX: u32 = 10;
+/// Shortest passcode of a link, in characters.
+pub const PASSCODE_CHARACTERS_MIN: usize = 6;
+/// Longest passcode of a link, in characters.
+pub const PASSCODE_CHARACTERS_MAX: usize = 64;
+/// Longest label of a link, in characters. Source: SMART Health Links 1.0.0.
+pub const LINK_LABEL_CHARACTERS_MAX: usize = 80;
+/// Most accesses of one page of a history.
+pub const HISTORY_PAGE_MAX: usize = 500;
+/// Most results whose names one access keeps.
+pub const ACCESS_RESULTS_MAX: usize = 500;
 /// Most entries of one patient that a check reads.
 pub const CANDIDATES_MAX: usize = 10_000;
 /// Longest free text a caller may send (comments, names), in bytes.

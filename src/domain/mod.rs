@@ -3,6 +3,7 @@
 pub mod adcode;
 pub mod body_part;
 pub mod catalogue;
+pub mod consent;
 pub mod entry;
 pub mod eqa;
 pub mod fault;

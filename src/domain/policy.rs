@@ -40,6 +40,8 @@ pub struct Policy {
     pub visit_prompts_max: u32,
     /// What is asked of decisions.
     pub decisions: DecisionRules,
+    /// Whether a doctor may open results without the patient's leave, for a reason that is written down.
+    pub break_glass: bool,
     /// Decline reasons.
     pub reasons: BTreeMap<ReasonCode, Reason>,
     /// Agreements and names of regions.

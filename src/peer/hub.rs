@@ -121,6 +121,17 @@ impl HubClient {
         told.await.map(drop)
     }
 
+    /// Opens results without an order.
+    ///
+    /// # Errors
+    /// [`CallError`]; the same opening may be sent again while its grants last.
+    pub async fn open_results(&self, sent: pb::OpenRequest, wait: Duration) -> Result<pb::OpenResponse, CallError> {
+        let asked = |channel, sent| async move {
+            RetrievalClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX).open(sent).await
+        };
+        self.call(sent, wait, asked).await
+    }
+
     /// Opens the stream of an original.
     ///
     /// # Errors

@@ -52,6 +52,13 @@ pub trait Exchange: Clone + Send + Sync + 'static {
         sent: pb::AcknowledgeRequest,
     ) -> impl Future<Output = Result<pb::AcknowledgeResponse, Refused>> + Send;
 
+    /// Opens results without an order, by consent or break-glass. The patient may be named by identifiers.
+    fn open(
+        &self,
+        caller: &Caller,
+        sent: pb::OpenRequest,
+    ) -> impl Future<Output = Result<pb::OpenResponse, Refused>> + Send;
+
     /// Opens the stream of an original, checked against its digest before the last chunk.
     fn fetch(&self, caller: &Caller, sent: pb::FetchRequest) -> impl Future<Output = Result<Chunks, Refused>> + Send;
 }

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod cds;
+pub mod consent;
 pub mod day;
 pub mod dicom;
 pub mod entry;
@@ -19,4 +20,5 @@ pub mod person;
 pub mod record;
 pub mod region;
 pub mod regional;
+pub mod shl;
 pub mod statement;

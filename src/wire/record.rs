@@ -66,6 +66,18 @@ records! {
     11 Miss(pb::MissRecord),
     /// Recent results were listed.
     12 Listing(pb::ListingRecord),
+    /// A consent.
+    13 Consent(pb::ConsentRecord),
+    /// A consent was ended.
+    14 ConsentEnd(pb::ConsentEndRecord),
+    /// A patient opted out of sharing, or in again.
+    15 Sharing(pb::SharingRecord),
+    /// A guardian acts for a child, or no longer.
+    16 Relation(pb::RelationRecord),
+    /// Results were seen otherwise than by order, list, event or fetch.
+    17 Access(pb::AccessRecord),
+    /// A passcode is about to be compared.
+    18 Attempt(pb::AttemptRecord),
 }
 
 /// A record of the journal cannot be read.

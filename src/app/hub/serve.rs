@@ -31,6 +31,7 @@ use crate::ports::clock::Clock;
 use crate::service::hub::error::HubError;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
+use crate::service::hub::link::Links;
 use crate::service::hub::log_keeper::LogKeeper;
 use crate::service::hub::projector::Projector;
 use crate::service::hub::pseudonym::Pseudonyms;
@@ -173,6 +174,7 @@ async fn open(
     behind.tasks.spawn(follow(keeper.run(behind.stop.clone()), health, behind.stop.clone()));
     ledger.wait_for(end).await.map_err(HubRunError::Projector)?;
     watch_region(config, clock, &registry, &ledger, behind).await?;
+    let base_url = config.https.as_ref().map(|part| part.base_url()).unwrap_or_default();
     Ok(Arc::new(Hub::new(HubParts {
         ledger,
         registry,
@@ -181,6 +183,7 @@ async fn open(
         tiles,
         log_key,
         grants: Grants::new(&secrets.grant),
+        links: Links::new(&secrets.grant, &base_url, config.region),
         pseudonyms: Pseudonyms::new(&secrets.identity, config.strong_identifiers.clone()),
         clock: Arc::clone(clock),
     })))

@@ -8,6 +8,7 @@ use tonic_reflection::server::Builder;
 
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::doors::grpc::catalogue::CatalogueDoor;
+use crate::doors::grpc::consents::ConsentsDoor;
 use crate::doors::grpc::identity::IdentityDoor;
 use crate::doors::grpc::orders::OrdersDoor;
 use crate::doors::grpc::oversight::OversightDoor;
@@ -18,6 +19,7 @@ use crate::doors::grpc::transparency::TransparencyDoor;
 use crate::service::hub::Hub;
 use crate::wire::pb;
 use crate::wire::pb::catalogue_server::CatalogueServer;
+use crate::wire::pb::consents_server::ConsentsServer;
 use crate::wire::pb::identity_server::IdentityServer;
 use crate::wire::pb::orders_server::OrdersServer;
 use crate::wire::pb::oversight_server::OversightServer;
@@ -55,6 +57,7 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
         .add_service(served!(PublicationServer, PublicationDoor, hub))
         .add_service(served!(OrdersServer, OrdersDoor, hub))
         .add_service(served!(RetrievalServer, RetrievalDoor, hub))
+        .add_service(served!(ConsentsServer, ConsentsDoor, hub))
         .add_service(served!(QualificationsServer, QualificationsDoor, hub))
         .add_service(served!(CatalogueServer, CatalogueDoor, hub))
         .add_service(served!(TransparencyServer, TransparencyDoor, hub))

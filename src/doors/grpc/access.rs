@@ -15,7 +15,15 @@ pub const HUB: &[(&str, &[Role])] = &[
     ("/concord.v1.Orders/Acknowledge", HOSPITALS),
     ("/concord.v1.Orders/ReportMisses", HOSPITALS),
     ("/concord.v1.Retrieval/Fetch", HOSPITALS),
+    ("/concord.v1.Retrieval/Open", HOSPITALS),
     ("/concord.v1.Retrieval/Tunnel", HOSPITALS),
+    ("/concord.v1.Consents/Grant", GATEWAYS),
+    ("/concord.v1.Consents/Revoke", GATEWAYS),
+    ("/concord.v1.Consents/List", GATEWAYS),
+    ("/concord.v1.Consents/AccessHistory", GATEWAYS),
+    ("/concord.v1.Consents/SetSharing", GATEWAYS),
+    ("/concord.v1.Consents/Relate", GATEWAYS),
+    ("/concord.v1.Consents/Unrelate", GATEWAYS),
     ("/concord.v1.Qualifications/Submit", CENTRES),
     ("/concord.v1.Qualifications/Suspend", CENTRES),
     ("/concord.v1.Qualifications/Restore", CENTRES),
@@ -36,6 +44,7 @@ pub const HUB: &[(&str, &[Role])] = &[
 ];
 
 const HOSPITALS: &[Role] = &[Role::Hospital];
+const GATEWAYS: &[Role] = &[Role::PatientGateway];
 const CENTRES: &[Role] = &[Role::QcCentre];
 /// A hospital sees its own figures only; the service narrows them.
 const OVERSEERS: &[Role] = &[Role::Regulator, Role::Operator, Role::QcCentre, Role::Hospital];
@@ -51,6 +60,12 @@ mod tests {
 
     /// The one service of the proto folder that hubs do not offer.
     const NODE_ONLY: &str = "Node";
+
+    #[test]
+    fn only_the_patients_entrance_touches_consents() {
+        let consents = HUB.iter().filter(|(path, _)| path.starts_with("/concord.v1.Consents/"));
+        assert!(consents.clone().count() == 7 && consents.clone().all(|(_, roles)| *roles == GATEWAYS));
+    }
 
     #[test]
     fn every_method_has_a_row_and_every_row_a_method() {

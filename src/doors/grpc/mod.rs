@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod catalogue;
+pub mod consents;
 pub mod identity;
 pub mod node_access;
 pub mod node_orders;

@@ -15,6 +15,7 @@ pub const NODE: &[(&str, &[Role])] = &[
     ("/concord.v1.Orders/Acknowledge", HOSPITALS),
     ("/concord.v1.Orders/ReportMisses", HOSPITALS),
     ("/concord.v1.Retrieval/Fetch", HOSPITALS),
+    ("/concord.v1.Retrieval/Open", HOSPITALS),
     ("/concord.v1.Retrieval/Tunnel", HOSPITALS),
     ("/concord.v1.Node/Status", HOSPITALS),
     ("/concord.v1.Node/Unmapped", HOSPITALS),

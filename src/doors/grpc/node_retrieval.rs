@@ -33,6 +33,11 @@ impl Retrieval for NodeRetrievalDoor {
         Ok(Response::new(Box::pin(chunks)))
     }
 
+    async fn open(&self, request: Request<pb::OpenRequest>) -> Result<Response<pb::OpenResponse>, Status> {
+        self.own.permit(&request)?;
+        self.forwarder.open(request.into_inner()).await.map(Response::new).map_err(told)
+    }
+
     async fn tunnel(&self, request: Request<Streaming<pb::TunnelUp>>) -> Result<Response<Self::TunnelStream>, Status> {
         self.own.permit(&request)?;
         Err(Status::unimplemented("tunnels end at a hub"))

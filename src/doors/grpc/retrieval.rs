@@ -30,6 +30,11 @@ impl Retrieval for RetrievalDoor {
         Ok(Response::new(Box::pin(ReceiverStream::new(chunks).map(|chunk| chunk.map_err(refuse)))))
     }
 
+    async fn open(&self, request: Request<pb::OpenRequest>) -> Result<Response<pb::OpenResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        self.0.open(&caller, request.get_ref()).await.map(Response::new).map_err(refuse)
+    }
+
     async fn tunnel(&self, request: Request<Streaming<pb::TunnelUp>>) -> Result<Response<Self::TunnelStream>, Status> {
         let caller = permit(&request)?.caller;
         let (end, frames) = self.0.open_tunnel(&caller).map_err(refuse)?;

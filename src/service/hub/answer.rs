@@ -9,6 +9,7 @@ use crate::domain::rule::QuietResult;
 use crate::domain::text::Bilingual;
 use crate::domain::value::{Comparator, Value};
 use crate::domain::verdict::Evidence;
+use crate::service::hub::audience::sensitive;
 use crate::service::hub::candidates::Found;
 use crate::service::hub::fold::regional;
 use crate::service::hub::registry::Version;
@@ -74,7 +75,12 @@ impl Speaker<'_> {
             entry: u32::from(found.place),
             report_id: message.report_id,
             laboratory: message.laboratory,
-            sensitivity: message.sensitivity,
+            sensitivity: if sensitive(self.version, entry) {
+                pb::Sensitivity::Sensitive.into()
+            } else {
+                message.sensitivity
+            },
+            name: regional(entry.publisher, entry.result).as_bytes().to_vec().into(),
         }
     }
 
@@ -175,6 +181,7 @@ pub fn prompt_record(id: PromptId, line_id: &str, items: &[ItemCode], found: &Fo
         position: found.batch.position.0,
         entry: u32::from(found.place),
         publisher: entry.publisher.to_string(),
+        consent_id: bytes::Bytes::new(),
     }
 }
 

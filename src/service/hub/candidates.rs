@@ -45,20 +45,27 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Index`] when the index is damaged; no answer is given rather than "no earlier result".
-    pub fn recent(&self, patient: Pseudonym, policy: &Policy, now: Moment) -> Result<Vec<IndexEntry>, HubError> {
+    pub fn recent(
+        &self,
+        patient: Pseudonym,
+        policy: &Policy,
+        now: Moment,
+        sensitive: bool,
+    ) -> Result<Vec<IndexEntry>, HubError> {
         let window = i64::from(policy.longest_window().0);
         // Where age counts from the report, a specimen may have waited for it.
         let waiting = if policy.anchor == Anchor::Reported { REPORT_WAIT_HOURS } else { 0 };
-        self.since(patient, now.plus_hours(-(window + waiting + DAY_HOURS)))
+        self.since(patient, now.plus_hours(-(window + waiting + DAY_HOURS)), sensitive)
     }
 
-    /// Scans a patient's latest results collected at `not_before` or later, newest first.
+    /// Scans a patient's latest results collected at `not_before` or later, newest first; those that their publisher
+    /// calls sensitive only when asked for.
     ///
     /// # Errors
     /// As for [`Hub::recent`].
-    pub fn since(&self, patient: Pseudonym, not_before: Moment) -> Result<Vec<IndexEntry>, HubError> {
+    pub fn since(&self, patient: Pseudonym, not_before: Moment, sensitive: bool) -> Result<Vec<IndexEntry>, HubError> {
         let mut found = self.parts.index.scan(patient, not_before, CANDIDATES_MAX)?;
-        found.retain(|entry| !entry.superseded && entry.sensitivity == Sensitivity::Normal);
+        found.retain(|entry| !entry.superseded && (sensitive || entry.sensitivity == Sensitivity::Normal));
         Ok(found)
     }
 
@@ -107,7 +114,7 @@ impl Hub {
 /// Gives the reports of other organisations among a patient's results, for the recognition rate's denominator.
 pub fn reports_of_others(found: &[IndexEntry], organisation: OrganisationCode) -> Vec<bytes::Bytes> {
     let own = publisher_tag(organisation);
-    let others = found.iter().filter(|entry| entry.publisher != own);
+    let others = found.iter().filter(|entry| entry.publisher != own && entry.sensitivity == Sensitivity::Normal);
     let reports: BTreeSet<ReportTag> = others.map(|entry| entry.report).collect();
     reports.iter().take(REPORTS_MAX).map(|report| report.as_bytes().to_vec().into()).collect()
 }

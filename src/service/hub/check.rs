@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::id::{PromptId, Pseudonym, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::limits::LINE_ITEMS_MAX;
+use crate::domain::log::LogPlace;
 use crate::domain::order::OrderContext;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::rule::{Candidate, LineAnswer, LineCoverage, answer_line};
@@ -15,13 +16,14 @@ use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::{self, Speaker};
+use crate::service::hub::audience::{Audience, Basis};
 use crate::service::hub::candidates::{Batches, Found, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::regional;
 use crate::service::hub::line::{Resolved, resolve};
 use crate::service::hub::registry::Rules;
 use crate::store::hub::RequestKind;
-use crate::wire::field::{FieldError, Problem, at_most};
+use crate::wire::field::{FieldError, Problem, at_most, fixed, parsed};
 use crate::wire::orders::{Asked, Subject, Visiting};
 use crate::wire::pb;
 use crate::wire::record::Record;
@@ -40,9 +42,9 @@ impl Hub {
         let organisation = caller.organisation;
         let language = asked.language;
         let _turn = self.requests.wait((organisation, asked.key.clone())).await;
-        let hub = Arc::clone(self);
+        let (hub, caller) = (Arc::clone(self), caller.clone());
         let answered = tokio::task::spawn_blocking(move || {
-            let checked = hub.judge_or_recall(organisation, &asked, sent)?;
+            let checked = hub.judge_or_recall(&caller, &asked, sent)?;
             let response = hub.respond(&checked, language)?;
             Ok::<_, HubError>((checked, response))
         });
@@ -60,12 +62,8 @@ impl Hub {
     }
 
     /// Judges an order, or finds the record of the check that had its key.
-    fn judge_or_recall(
-        &self,
-        organisation: OrganisationCode,
-        asked: &Asked,
-        sent: pb::CheckRequest,
-    ) -> Result<Checked, HubError> {
+    fn judge_or_recall(&self, caller: &Caller, asked: &Asked, sent: pb::CheckRequest) -> Result<Checked, HubError> {
+        let organisation = caller.organisation;
         let Subject::Pseudonym(patient) = asked.subject else {
             let problem = Problem::Unwanted("ask Identity.Resolve for the pseudonym");
             return Err(FieldError::new("patient.identifiers", problem).into());
@@ -83,15 +81,21 @@ impl Hub {
         let rules = self.parts.registry.rules(now)?;
         let region = rules.organisation(organisation)?.region;
         let lines: Vec<_> = asked.lines.iter().map(|line| resolve(line, &rules.version.catalogue)).collect();
-        let recent = self.recent(patient, &rules.version.policy, now)?;
-        let found = self.candidates(&recent, &lines, &rules)?;
+        let audience = self.audience(organisation, patient, now)?;
+        let mut recent = self.recent(patient, &rules.version.policy, now, audience.sees_sensitive())?;
+        recent.retain(|entry| audience.may_admit(entry));
+        let mut found = self.candidates(&recent, &lines, &rules)?;
+        found.retain(|found| audience.admits(&found.entry).is_some());
         let mut context = context(patient, organisation, region, &asked.visit);
+        // Those that no consent opens are not among the candidates.
+        context.sensitive_granted = audience.sees_sensitive();
         context.decided = self.decided(&found, organisation, &asked.visit.encounter)?;
         context.prompted = self.prompted_for(&lines, &rules, organisation, &asked.visit.encounter)?;
         let disputed = self.disputed(&found)?;
         let judged =
             Judged { organisation, asked, rules: &rules, found: &found, disputed: &disputed, context: &context, now };
-        let (answers, prompts) = judged.lines(&lines)?;
+        let (answers, mut prompts) = judged.lines(&lines)?;
+        name_consents(&mut prompts, &found, &audience);
         let record = pb::CheckRecord {
             organisation: organisation.to_string(),
             check_key: asked.key.clone(),
@@ -104,6 +108,7 @@ impl Hub {
             answers,
             prompts,
             existing_reports: reports_of_others(&recent, organisation),
+            client: caller.name.clone(),
         };
         Ok(Checked::Fresh(record, found))
     }
@@ -163,31 +168,80 @@ impl Hub {
         Ok(disputed.collect::<Result<_, _>>()?)
     }
 
-    /// Writes the answer of a check from its record; the results of a kept one are read again.
+    /// Gathers what the hospital that asked a check may see of its patient now.
+    fn audience_of(&self, record: &pb::CheckRecord) -> Result<Audience, HubError> {
+        let organisation = parsed("organisation", &record.organisation, "organisation code")?;
+        self.audience(organisation, fixed("patient", &record.patient)?, self.now())
+    }
+
+    /// Writes the answer of a check from its record; the results of a kept one are read again, and only those told that
+    /// the hospital may still see.
     fn respond(&self, checked: &Checked, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
         let (Checked::Fresh(record, _) | Checked::Kept(record)) = checked;
         let versions = self.parts.registry.versions();
         let version = versions.iter().rfind(|version| version.policy.version == record.policy_version);
         let speaker = Speaker { version: version.ok_or(HubError::NoPolicy)?, language };
-        let mut batches = Batches::default();
         let mut lines = record.answers.clone();
+        match checked {
+            Checked::Fresh(_, found) => {
+                for prompt in lines.iter_mut().flat_map(|line| &mut line.prompts) {
+                    let (batch, place) = placed(record, prompt)?;
+                    let found = found.iter().find(|found| found.batch == batch && found.place == place);
+                    speaker.complete(prompt, found.ok_or(HubError::Behind)?);
+                }
+            }
+            Checked::Kept(_) => {
+                let audience = self.audience_of(record)?;
+                let mut batches = Batches::default();
+                for line in &mut lines {
+                    let mut still = Vec::with_capacity(line.prompts.len());
+                    for mut prompt in std::mem::take(&mut line.prompts) {
+                        let (batch, place) = placed(record, &prompt)?;
+                        let found = self.entry(&mut batches, batch, place)?;
+                        if audience.admits(&found.entry).is_some() {
+                            speaker.complete(&mut prompt, &found);
+                            still.push(prompt);
+                        } else {
+                            take_back(line, prompt);
+                        }
+                    }
+                    if still.is_empty() && line.coverage() == pb::LineCoverage::Partial {
+                        line.coverage = pb::LineCoverage::None.into();
+                    }
+                    line.prompts = still;
+                }
+            }
+        }
         for line in &mut lines {
             let names = line.remaining_items.iter().map(|code| speaker.item_name(code));
             line.remaining_names = names.collect();
         }
-        for prompt in lines.iter_mut().flat_map(|line| &mut line.prompts) {
-            let kept = record.prompts.iter().find(|kept| kept.prompt_id == prompt.prompt_id);
-            let kept = kept.ok_or(HubError::Behind)?;
-            let (batch, place) = (answer::place_of(kept), answer::entry_of(kept));
-            match checked {
-                Checked::Fresh(_, found) => {
-                    let found = found.iter().find(|found| found.batch == batch && found.place == place);
-                    speaker.complete(prompt, found.ok_or(HubError::Behind)?);
-                }
-                Checked::Kept(_) => speaker.complete(prompt, &self.entry(&mut batches, batch, place)?),
-            }
-        }
         Ok(pb::CheckResponse { lines, policy_version: record.policy_version.clone(), degraded: None })
+    }
+}
+
+/// Finds where the result of a check's prompt lies.
+fn placed(record: &pb::CheckRecord, prompt: &pb::Prompt) -> Result<(LogPlace, u16), HubError> {
+    let kept = record.prompts.iter().find(|kept| kept.prompt_id == prompt.prompt_id).ok_or(HubError::Behind)?;
+    Ok((answer::place_of(kept), answer::entry_of(kept)))
+}
+
+/// Answers a line without a prompt that may be shown no more: what it answered is to be ordered.
+fn take_back(line: &mut pb::LineAnswer, prompt: pb::Prompt) {
+    line.remaining_items.extend(prompt.items);
+    line.remaining_items.sort();
+    line.remaining_items.dedup();
+    line.coverage = pb::LineCoverage::Partial.into();
+}
+
+/// Notes beside each prompt the consent by which it may be shown, where it is one.
+fn name_consents(prompts: &mut [pb::PromptRecord], found: &[Found], audience: &Audience) {
+    for prompt in prompts {
+        let (batch, place) = (answer::place_of(prompt), answer::entry_of(prompt));
+        let found = found.iter().find(|found| found.batch == batch && found.place == place);
+        if let Some(Basis::Consent(consent)) = found.and_then(|found| audience.admits(&found.entry)) {
+            prompt.consent_id = bytes::Bytes::copy_from_slice(consent.as_bytes());
+        }
     }
 }
 

@@ -40,14 +40,16 @@ impl Hub {
                 }
                 place.sequence
             }
-            None => self.record_decision(organisation, &decided, sent, now).await?,
+            None => self.record_decision(caller, &decided, sent, now).await?,
         };
+        let position = self.parts.state.read()?.position(log_index)?.ok_or(ProjectionError::Damaged)?;
+        let given = LogPlace { sequence: log_index, position };
         let outcomes = decided.outcomes.iter().map(|(prompt, outcome)| {
             let id = prompt.as_bytes().to_vec().into();
             if *outcome != Outcome::Accept {
                 return Ok(pb::DecisionOutcome { prompt_id: id, result: None, grant: None });
             }
-            let (kept, found) = self.prompted(organisation, *prompt)?;
+            let (kept, found) = self.prompted_still(organisation, *prompt)?;
             if decided.replaces && !matches!(kept.state, PromptState::Accepted(_)) {
                 return Ok(pb::DecisionOutcome { prompt_id: id, result: None, grant: None });
             }
@@ -56,7 +58,7 @@ impl Hub {
             Ok(pb::DecisionOutcome {
                 prompt_id: id,
                 result: Some(speaker.result(&found)),
-                grant: Some(self.grant(organisation, *prompt, &kept, &found, Purpose::Accepted)),
+                grant: Some(self.grant(organisation, *prompt, &kept, &found, Purpose::Accepted, given)),
             })
         });
         let outcomes = outcomes.collect::<Result<_, HubError>>()?;
@@ -98,11 +100,12 @@ impl Hub {
 
     async fn record_decision(
         &self,
-        organisation: OrganisationCode,
+        caller: &Caller,
         decided: &Decided,
         sent: pb::DecideRequest,
         now: Moment,
     ) -> Result<Sequence, HubError> {
+        let organisation = caller.organisation;
         let rules = self.parts.registry.rules(now)?;
         // A clock that is ahead must not keep later decisions from counting.
         let decided_at = decided.decided_at.filter(|at| at.unix_ms() < now.unix_ms());
@@ -116,6 +119,9 @@ impl Hub {
                     changes |= self.decided_before(earlier, decided_at.unwrap_or(now))?;
                 }
                 PromptState::Accepted(_) | PromptState::Declined(_) => return Err(HubError::Decided),
+            }
+            if *outcome == Outcome::Accept {
+                self.prompted_still(organisation, *prompt)?;
             }
             if let Outcome::Decline { reason, text, choice } = outcome {
                 let known = check_reason(place, &rules.version.policy, reason, text, choice)?;
@@ -137,6 +143,7 @@ impl Hub {
             decided_at: decided_at.map(Into::into),
             replaces: decided.replaces,
             reason_owed: rules.version.policy.decisions.reason_mandatory,
+            client: caller.name.clone(),
         });
         let places = self.parts.ledger.record(&[record]).await?;
         places.first().map(|place| place.sequence).ok_or(HubError::Behind)
@@ -175,6 +182,7 @@ impl Hub {
             prompt_id: sent.prompt_id,
             text: revoking.text,
             at: Some(self.now().into()),
+            client: caller.name.clone(),
         });
         let places = self.parts.ledger.record(&[record]).await?;
         let log_index = places.first().ok_or(HubError::Behind)?.sequence.0;
@@ -202,6 +210,19 @@ impl Hub {
         Ok((kept, found))
     }
 
+    /// Finds a prompt and its result as [`Hub::prompted`] does, when the hospital may still see the result: the patient
+    /// may have opted out, or ended the consent, since it was prompted.
+    pub(super) fn prompted_still(
+        &self,
+        organisation: OrganisationCode,
+        id: PromptId,
+    ) -> Result<(KeptPrompt, Found), HubError> {
+        let (kept, found) = self.prompted(organisation, id)?;
+        let audience = self.audience(organisation, kept.patient, self.now())?;
+        audience.admits(&found.entry).ok_or(HubError::NotPermitted)?;
+        Ok((kept, found))
+    }
+
     pub(super) fn grant(
         &self,
         organisation: OrganisationCode,
@@ -209,12 +230,15 @@ impl Hub {
         kept: &KeptPrompt,
         found: &Found,
         purpose: Purpose,
+        given: LogPlace,
     ) -> pb::Grant {
         let expires_unix_ms = self.now().unix_ms() + GRANT_MS;
         let token = self.parts.grants.seal(&Grant {
             organisation,
             purpose,
-            prompt,
+            prompt: Some(prompt),
+            consent: None,
+            given,
             result: kept.result,
             batch: found.batch,
             entry: found.place,
@@ -246,4 +270,4 @@ fn check_reason<'p>(
 }
 
 /// How long a grant lasts, in milliseconds.
-const GRANT_MS: i64 = 15 * 60 * 1_000;
+pub(super) const GRANT_MS: i64 = 15 * 60 * 1_000;

@@ -82,6 +82,30 @@ pub enum HubError {
     /// The grant does not open this.
     #[error(transparent)]
     Grant(#[from] GrantError),
+    /// The person cannot be linked in the region.
+    #[error("the person cannot be linked: no strong identifier, or one that contradicts what is recorded")]
+    Unlinked,
+    /// No consent of the patient opens this for the caller, or it no longer does.
+    #[error("the patient's consent does not open this")]
+    NotPermitted,
+    /// The policy allows nobody to break the glass.
+    #[error("the region's policy does not allow break-glass")]
+    BreakGlassDenied,
+    /// The opening with this key is over.
+    #[error("the opening is over; open again with another key")]
+    OpeningOver,
+    /// The patient has no such consent.
+    #[error("no such consent")]
+    NoConsent,
+    /// The patient has no such result.
+    #[error("no such result")]
+    NoResult,
+    /// Whoever acts is not registered as the patient's guardian, or no longer.
+    #[error("no relation is registered that lets this person act for the patient")]
+    NoRelation,
+    /// The hub has no address that a link could lead to.
+    #[error("this hub serves no HTTPS; it can give no links")]
+    NoLinks,
     /// The original is not one of the result's.
     #[error("no such original")]
     NoOriginal,
@@ -126,11 +150,13 @@ impl Faulty for HubError {
             Self::Tiles(error) => error.fault(),
             Self::Record(error) => error.fault(),
             Self::Impostor | Self::Unlisted | Self::NotTheCentre | Self::OthersFigures => Fault::Denied,
+            Self::Unlinked | Self::NotPermitted | Self::BreakGlassDenied | Self::NoRelation => Fault::Denied,
             Self::KeyUnknown => Fault::Unproven,
             Self::Root(_) | Self::SealedAt(_) | Self::Reason { .. } => Fault::BadInput,
             Self::Gap { .. } | Self::Fork(_) | Self::Unchained(_) => Fault::Conflict,
             Self::Decided | Self::Undecided | Self::KeyReused => Fault::Conflict,
-            Self::NoPrompt | Self::NoOriginal => Fault::Missing,
+            Self::OpeningOver | Self::NoLinks => Fault::Conflict,
+            Self::NoPrompt | Self::NoOriginal | Self::NoConsent | Self::NoResult => Fault::Missing,
             Self::Limited => Fault::Limited,
             Self::Mismatch => Fault::Broken,
             Self::NoPolicy | Self::Away | Self::Behind => Fault::Busy,

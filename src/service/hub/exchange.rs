@@ -14,7 +14,7 @@ use crate::domain::organisation::Caller;
 use crate::service::exchange::{Chunks, Exchange, Refused, degraded};
 use crate::service::hub::Hub;
 use crate::service::hub::error::HubError;
-use crate::wire::orders::{Asked, Listing, Subject};
+use crate::wire::orders::{Asked, Listing, Opening, Subject};
 use crate::wire::pb;
 use pb::degraded::Cause;
 
@@ -138,6 +138,15 @@ impl Exchange for HubExchange {
         sent: pb::AcknowledgeRequest,
     ) -> Result<pb::AcknowledgeResponse, Refused> {
         Ok(self.hub.acknowledge(caller, &sent).await?)
+    }
+
+    async fn open(&self, caller: &Caller, mut sent: pb::OpenRequest) -> Result<pb::OpenResponse, Refused> {
+        sent.patient = match self.patient(Opening::try_from(&sent)?.subject).await {
+            Ok(patient) => Some(patient),
+            Err(Miss::Refused(error)) => return Err(error.into()),
+            Err(Miss::Degraded(_)) => return Err(HubError::Unlinked.into()),
+        };
+        Ok(self.hub.open(caller, &sent).await?)
     }
 
     async fn fetch(&self, caller: &Caller, sent: pb::FetchRequest) -> Result<Chunks, Refused> {

@@ -1,5 +1,7 @@
 //! What each record of the journal does to the hub's projections. The same records always do the same.
 
+mod consents;
+
 use bytes::Bytes;
 
 use crate::domain::entry::{Content, Entry};
@@ -93,7 +95,7 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         Record::Decision(record) => decision(record, place, change, read_back)?,
         Record::Revocation(record) => revocation(record, place, change, read_back)?,
         Record::Event(record) => event(record, place, change)?,
-        Record::Fetch(_) => {}
+        Record::Fetch(record) => consents::fetch(record, place, change)?,
         Record::Person(record) => person(record, change)?,
         Record::Miss(record) => {
             let organisation = organisation(&record.organisation)?;
@@ -104,7 +106,14 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         Record::Listing(record) => {
             let at = moment("at", record.at.as_ref())?;
             existing(&record.existing_reports, organisation(&record.organisation)?, at, change)?;
+            change.put_access(fixed("patient", &record.patient)?, place)?;
         }
+        Record::Consent(record) => consents::consent(record, place, change)?,
+        Record::ConsentEnd(record) => consents::end(record, place, change)?,
+        Record::Sharing(record) => consents::sharing(record, place, change)?,
+        Record::Relation(record) => consents::relation(record, place, change)?,
+        Record::Access(record) => consents::access(record, place, change)?,
+        Record::Attempt(record) => consents::attempt(record, change)?,
     }
     Ok(())
 }
@@ -127,6 +136,9 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
     change.note_position(place)?;
     let patient: Pseudonym = fixed("patient", &record.patient)?;
     let encounter = record.visit.as_ref().map_or("", |visit| visit.encounter.as_str());
+    if !record.prompts.is_empty() {
+        change.put_access(patient, place)?;
+    }
     for (ordinal, prompt) in record.prompts.iter().enumerate() {
         let id: PromptId = fixed("prompt_id", &prompt.prompt_id)?;
         change.put_prompt(
@@ -185,6 +197,7 @@ fn decision(
     for decision in &record.decisions {
         let id: PromptId = fixed("prompt_id", &decision.prompt_id)?;
         let Some(kept) = change.prompt(id)? else { continue };
+        change.put_access(kept.patient, place)?;
         let asked = asked(&kept, read_back)?;
         if let Some(earlier) = standing(&kept, change, read_back)?.filter(|_| record.replaces) {
             if decided_at(&earlier)?.unix_ms() >= decided_at(record)?.unix_ms() {
@@ -291,6 +304,7 @@ fn revocation(
     change.put_request(organisation, RequestKind::Revocation, &record.decision_key, place)?;
     let id: PromptId = fixed("prompt_id", &record.prompt_id)?;
     let Some(kept) = change.prompt(id)? else { return Ok(()) };
+    change.put_access(kept.patient, place)?;
     let asked = asked(&kept, read_back)?;
     if let (PromptState::Accepted(_), Some(decided)) = (kept.state, standing(&kept, change, read_back)?) {
         let day = moment("at", decided.at.as_ref())?.local_day();
@@ -321,6 +335,9 @@ fn event(record: &pb::EventRecord, place: LogPlace, change: &HubChange<'_>) -> R
     let organisation = organisation(&record.organisation)?;
     let day = moment("at", record.at.as_ref())?.local_day();
     change.put_request(organisation, RequestKind::Event, &record.event_key, place)?;
+    if let Some(kept) = change.prompt(fixed("prompt_id", &record.prompt_id)?)? {
+        change.put_access(kept.patient, place)?;
+    }
     let (marked, figure) = match record.event() {
         Event::Unspecified => return Ok(()),
         Event::Shown => (Marked::PromptShown, Figure::Shown),

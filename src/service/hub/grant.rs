@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
 use crate::domain::fault::{Fault, Faulty};
-use crate::domain::id::{PromptId, ResultId};
+use crate::domain::id::{ConsentId, PromptId, ResultId};
 use crate::domain::log::{LogPlace, Position, Sequence};
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
@@ -20,8 +20,12 @@ pub struct Grant {
     pub organisation: OrganisationCode,
     /// What for.
     pub purpose: Purpose,
-    /// The prompt it came from.
-    pub prompt: PromptId,
+    /// The prompt it came from, if it came from one.
+    pub prompt: Option<PromptId>,
+    /// The consent it rests on, if it rests on one.
+    pub consent: Option<ConsentId>,
+    /// The record that gave it: a decision, an event, an access.
+    pub given: LogPlace,
     /// The result whose originals may be fetched.
     pub result: ResultId,
     /// The record that holds the result's batch.
@@ -39,6 +43,12 @@ pub enum Purpose {
     Accepted,
     /// The result is looked at before a decision.
     Viewed,
+    /// The patient consents.
+    Consented,
+    /// It could not wait for the patient's leave.
+    BreakGlass,
+    /// The patient reads it.
+    Patient,
 }
 
 /// A grant does not open what it was shown for; a new one is given by `Orders.Decide` or `Orders.Acknowledge`.
@@ -67,6 +77,9 @@ impl Purpose {
         match self {
             Self::Accepted => "accepted",
             Self::Viewed => "viewed",
+            Self::Consented => "consented",
+            Self::BreakGlass => "break-glass",
+            Self::Patient => "patient",
         }
     }
 }
@@ -89,12 +102,18 @@ impl Grants {
         bytes.push(match grant.purpose {
             Purpose::Accepted => 0,
             Purpose::Viewed => 1,
+            Purpose::Consented => 2,
+            Purpose::BreakGlass => 3,
+            Purpose::Patient => 4,
         });
         bytes.extend_from_slice(&grant.expires_unix_ms.to_be_bytes());
         bytes.extend_from_slice(&grant.batch.sequence.0.to_be_bytes());
         bytes.extend_from_slice(&grant.batch.position.0.to_be_bytes());
         bytes.extend_from_slice(&grant.entry.to_be_bytes());
-        bytes.extend_from_slice(grant.prompt.as_bytes());
+        bytes.extend_from_slice(&grant.prompt.map_or(NONE, |prompt| *prompt.as_bytes()));
+        bytes.extend_from_slice(&grant.consent.map_or(NONE, |consent| *consent.as_bytes()));
+        bytes.extend_from_slice(&grant.given.sequence.0.to_be_bytes());
+        bytes.extend_from_slice(&grant.given.position.0.to_be_bytes());
         bytes.extend_from_slice(grant.result.as_bytes());
         bytes.extend_from_slice(grant.organisation.as_str().as_bytes());
         assert_eq!(bytes.len(), BODY_BYTES, "the layout of a grant is fixed");
@@ -129,15 +148,26 @@ fn read(body: &[u8]) -> Option<Grant> {
     let (position, rest) = rest.split_first_chunk()?;
     let (entry, rest) = rest.split_first_chunk()?;
     let (prompt, rest) = rest.split_first_chunk()?;
+    let (consent, rest) = rest.split_first_chunk()?;
+    let (given_sequence, rest) = rest.split_first_chunk()?;
+    let (given_position, rest) = rest.split_first_chunk()?;
     let (result, organisation) = rest.split_first_chunk()?;
     Some(Grant {
         organisation: std::str::from_utf8(organisation).ok()?.parse().ok()?,
         purpose: match purpose {
             0 => Purpose::Accepted,
             1 => Purpose::Viewed,
+            2 => Purpose::Consented,
+            3 => Purpose::BreakGlass,
+            4 => Purpose::Patient,
             _ => return None,
         },
-        prompt: PromptId::new(*prompt),
+        prompt: (*prompt != NONE).then(|| PromptId::new(*prompt)),
+        consent: (*consent != NONE).then(|| ConsentId::new(*consent)),
+        given: LogPlace {
+            sequence: Sequence(u64::from_be_bytes(*given_sequence)),
+            position: Position(u64::from_be_bytes(*given_position)),
+        },
         result: ResultId::new(*result),
         batch: LogPlace {
             sequence: Sequence(u64::from_be_bytes(*sequence)),
@@ -148,8 +178,10 @@ fn read(body: &[u8]) -> Option<Grant> {
     })
 }
 
-const VERSION: u8 = 1;
-const BODY_BYTES: usize = 2 + 8 + 8 + 8 + 2 + 16 + 16 + 18;
+const VERSION: u8 = 2;
+const BODY_BYTES: usize = 2 + 8 + 8 + 8 + 2 + 16 + 16 + 16 + 16 + 18;
+/// Stands for a name that is absent; no hash is all zeros.
+const NONE: [u8; 16] = [0; 16];
 const TAG_BYTES: usize = 32;
 
 #[cfg(test)]
@@ -161,8 +193,10 @@ mod tests {
     fn grant() -> Grant {
         Grant {
             organisation: ORGANISATION.parse().unwrap(),
-            purpose: Purpose::Viewed,
-            prompt: PromptId::new([1; 16]),
+            purpose: Purpose::Consented,
+            prompt: None,
+            consent: Some(ConsentId::new([1; 16])),
+            given: LogPlace { sequence: Sequence(9), position: Position(8_192) },
             result: ResultId::new([2; 16]),
             batch: LogPlace { sequence: Sequence(7), position: Position(4_096) },
             entry: 3,

@@ -3,19 +3,25 @@
 //! Whatever it does is first a record of its journal; see [`ledger`] for the way in, [`projector`] for the way to the
 //! tables and the index, and [`log_keeper`] for the public log.
 
+pub mod access;
 pub mod answer;
+pub mod audience;
 pub mod candidates;
 mod check;
+pub mod consent;
 mod decide;
 pub mod error;
 pub mod exchange;
 pub mod fold;
 mod follow;
 pub mod grant;
+mod history;
 mod identity;
 pub mod ledger;
 pub mod line;
+pub mod link;
 pub mod log_keeper;
+mod open;
 pub mod oversight;
 pub mod piece;
 pub mod projector;
@@ -23,6 +29,7 @@ pub mod pseudonym;
 mod publication;
 pub mod qualifications;
 pub mod registry;
+pub mod results;
 pub mod retrieval;
 #[cfg(test)]
 pub mod testing;
@@ -35,6 +42,7 @@ mod viewing;
 
 use std::sync::Arc;
 
+use crate::domain::id::ConsentId;
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::merkle::note::VerifierKey;
@@ -42,6 +50,7 @@ use crate::ports::clock::Clock;
 use crate::ports::index::EntryIndex;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
+use crate::service::hub::link::Links;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
@@ -65,6 +74,8 @@ pub struct HubParts {
     pub log_key: VerifierKey,
     /// Gives and reads grants.
     pub grants: Grants,
+    /// Makes and opens links.
+    pub links: Links,
     /// Makes pseudonyms.
     pub pseudonyms: Pseudonyms,
     /// The time.
@@ -78,6 +89,8 @@ pub struct Hub {
     publishers: Turns<OrganisationCode>,
     /// One hospital's decisions on one prompt, and uses of one key, are taken one after the other.
     requests: Turns<(OrganisationCode, String)>,
+    /// Uses of one consent, and guesses at its passcode, are taken one after the other.
+    consents: Turns<ConsentId>,
     /// New persons are learned one after the other.
     persons: tokio::sync::Mutex<()>,
     /// Tunnels, and fetches under way.
@@ -91,6 +104,7 @@ impl Hub {
             parts,
             publishers: Turns::default(),
             requests: Turns::default(),
+            consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
         }

@@ -101,6 +101,8 @@ fn add(row: &mut pb::StatisticsRow, figure: Figure, count: u64) {
         Figure::ReportsRecognised => &mut row.reports_recognised,
         Figure::ReportsExisting => &mut row.reports_existing,
         Figure::DeclinedUnexplained => &mut row.declined_unexplained,
+        Figure::Opened => &mut row.opened,
+        Figure::BreakGlass => &mut row.break_glass,
         Figure::DeclinedFor(reason) => {
             let place = match row.reasons.binary_search_by(|known| known.reason.cmp(&reason)) {
                 Ok(place) => place,

@@ -13,9 +13,13 @@ use crate::domain::entry::Original;
 use crate::domain::id::Digest;
 use crate::domain::limits::FETCHES_PER_ORGANISATION_MAX;
 use crate::domain::organisation::{Caller, OrganisationCode};
+use crate::domain::time::Moment;
 use crate::service::hub::Hub;
+use crate::service::hub::access::basis_code;
+use crate::service::hub::audience::Basis;
+use crate::service::hub::candidates::Found;
 use crate::service::hub::error::HubError;
-use crate::service::hub::grant::Grant;
+use crate::service::hub::grant::{Grant, Purpose};
 pub use crate::service::hub::tunnel::TunnelEnd;
 use crate::service::hub::tunnel::{FRAMES_DOWN_MAX, Tunnel, Tunnels};
 use crate::wire::batch::Batch;
@@ -58,7 +62,9 @@ impl Hub {
         let now = self.now();
         let grant = self.parts.grants.open(&sent.grant, caller.organisation, now)?;
         let place = self.retrieval.place_for(caller.organisation)?;
-        let (publisher, original) = self.original(&grant, digest).await?;
+        let (found, original, actor) = self.original(&grant, digest).await?;
+        let (publisher, patient) = (found.entry.publisher, found.entry.patient);
+        let basis = self.still_granted(caller, &grant, &found, now)?;
         if sent.offset > original.size_bytes {
             return Err(FieldError::new("offset", Problem::Form("place in the original")).into());
         }
@@ -71,6 +77,15 @@ impl Hub {
             digest: sent.digest.clone(),
             purpose: grant.purpose.as_str().to_owned(),
             at: Some(now.into()),
+            client: caller.name.clone(),
+            patient: Bytes::copy_from_slice(patient.as_bytes()),
+            actor,
+            prompt_id: grant.prompt.map(|prompt| Bytes::copy_from_slice(prompt.as_bytes())).unwrap_or_default(),
+            consent_id: match basis {
+                Basis::Consent(consent) => Bytes::copy_from_slice(consent.as_bytes()),
+                _ => Bytes::new(),
+            },
+            basis: basis_code(basis).into(),
         });
         self.parts.ledger.record(&[record]).await?;
         let (out, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
@@ -78,16 +93,39 @@ impl Hub {
         Ok(chunks)
     }
 
-    /// Finds the original among those of the entry that the grant is for.
-    async fn original(&self, grant: &Grant, digest: Digest) -> Result<(OrganisationCode, Original), HubError> {
-        let (ledger, batch) = (self.parts.ledger.clone(), grant.batch);
-        let record = tokio::task::spawn_blocking(move || ledger.read(batch)).await.map_err(|_| HubError::Behind)??;
+    /// Says by what right a grant may still be used: what it rests on may have ended since it was given.
+    fn still_granted(&self, caller: &Caller, grant: &Grant, found: &Found, now: Moment) -> Result<Basis, HubError> {
+        let basis = match (grant.purpose, grant.consent) {
+            (Purpose::Accepted | Purpose::Viewed, _) => {
+                let audience = self.audience(caller.organisation, found.entry.patient, now)?;
+                return audience.admits(&found.entry).ok_or(HubError::NotPermitted);
+            }
+            (Purpose::Consented, Some(consent)) => Basis::Consent(consent),
+            (Purpose::Consented, None) => return Err(HubError::NotPermitted),
+            (Purpose::BreakGlass, _) => Basis::BreakGlass,
+            (Purpose::Patient, _) => Basis::Patient,
+        };
+        if self.still_open(caller, basis, found, now)? { Ok(basis) } else { Err(HubError::NotPermitted) }
+    }
+
+    /// Finds the original among those of the entry that the grant is for, and who was given the grant.
+    async fn original(&self, grant: &Grant, digest: Digest) -> Result<(Found, Original, Option<pb::Actor>), HubError> {
+        let (ledger, batch, given) = (self.parts.ledger.clone(), grant.batch, grant.given);
+        let read = move || Ok::<_, HubError>((ledger.read(batch)?, ledger.read(given)?));
+        let (record, given) = tokio::task::spawn_blocking(read).await.map_err(|_| HubError::Behind)??;
         let Record::Batch(record) = record else { return Err(HubError::NoOriginal) };
         let batch = Batch::decode(record.batch)?;
         let bytes = batch.entries.get(usize::from(grant.entry)).ok_or(HubError::NoOriginal)?;
         let entry = entry::decode(bytes)?;
-        let original = entry.originals.into_iter().find(|original| original.digest == digest);
-        Ok((entry.publisher, original.ok_or(HubError::NoOriginal)?))
+        let original = entry.originals.iter().find(|original| original.digest == digest).cloned();
+        let actor = match given {
+            Record::Decision(record) => record.actor,
+            Record::Event(record) => record.actor,
+            Record::Access(record) => record.access.and_then(|access| access.actor),
+            _ => None,
+        };
+        let found = Found { entry, batch: grant.batch, place: grant.entry, key_valid: true };
+        Ok((found, original.ok_or(HubError::NoOriginal)?, actor))
     }
 }
 

@@ -20,6 +20,7 @@ use crate::pki::signing::SigningKey;
 use crate::pki::trust::Trust;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
+use crate::service::hub::link::Links;
 use crate::service::hub::log_keeper::{CheckpointSigner, LogKeeper};
 use crate::service::hub::projector::Projector;
 use crate::service::hub::pseudonym::Pseudonyms;
@@ -96,6 +97,7 @@ impl World {
             tiles: TileReader::new(folder.path()),
             log_key: log_key.clone(),
             grants: Grants::new(&[7; 32]),
+            links: Links::new(&[7; 32], "https://hub.example.cn", code_of_region()),
             pseudonyms: Pseudonyms::new(&[8; 32], Vec::new()),
             clock: clock.clone(),
         });
@@ -150,6 +152,10 @@ impl World {
         let revoked = [(serial(number), Revocation { at: now, reason: Reason::KeyCompromise })];
         self.trust.send_replace(Arc::new(trust(&self.authority, &revoked, now)));
     }
+}
+
+fn code_of_region() -> crate::domain::adcode::Adcode {
+    "520000".parse().unwrap()
 }
 
 /// Names a caller.

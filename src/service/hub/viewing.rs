@@ -2,9 +2,11 @@
 
 use crate::domain::entry::ResultStatus;
 use crate::domain::organisation::Caller;
+use crate::ports::index::IndexEntry;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
-use crate::service::hub::candidates::reports_of_others;
+use crate::service::hub::audience::Audience;
+use crate::service::hub::candidates::{Found, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
 use crate::service::hub::grant::Purpose;
@@ -34,13 +36,16 @@ impl Hub {
         let rules = self.parts.registry.rules(now)?;
         rules.organisation(caller.organisation)?;
         let own = publisher_tag(caller.organisation);
-        let mut found = self.since(patient, now.plus_hours(-i64::from(listing.hours)))?;
-        found.retain(|entry| entry.publisher != own && entry.status != ResultStatus::Withdrawn);
-        let truncated = found.len() > listing.limit;
+        let audience = self.audience(caller.organisation, patient, now)?;
+        let since = now.plus_hours(-i64::from(listing.hours));
+        let mut found = self.since(patient, since, audience.sees_sensitive())?;
+        found.retain(|entry| {
+            entry.publisher != own && entry.status != ResultStatus::Withdrawn && audience.may_admit(entry)
+        });
+        let (listed, truncated) = self.listed(&found, &audience, listing.limit)?;
         let speaker = Speaker { version: &rules.version, language: listing.language };
-        let listed = self.entries(found.iter().take(listing.limit))?;
-        let results: Vec<_> =
-            listed.iter().filter(|found| found.key_valid).map(|found| speaker.result(found)).collect();
+        let results: Vec<_> = listed.iter().map(|found| speaker.result(found)).collect();
+        let names = listed.iter().map(|found| found.name().as_bytes().to_vec().into());
         let record = Record::Listing(pb::ListingRecord {
             organisation: caller.organisation.to_string(),
             actor: Some((&listing.asking).into()),
@@ -49,9 +54,25 @@ impl Hub {
             results: u32::try_from(results.len()).unwrap_or(u32::MAX),
             existing_reports: reports_of_others(&found, caller.organisation),
             at: Some(now.into()),
+            client: caller.name.clone(),
+            listed: names.collect(),
         });
         self.parts.ledger.record(&[record]).await?;
         Ok(pb::RecentResultsResponse { results, truncated, degraded: None })
+    }
+
+    /// Reads results until there are enough, or no more, of those that may be listed.
+    fn listed(&self, found: &[IndexEntry], audience: &Audience, limit: usize) -> Result<(Vec<Found>, bool), HubError> {
+        let mut listed = Vec::new();
+        for some in found.chunks(limit.max(1)) {
+            let read = self.entries(some)?;
+            listed.extend(read.into_iter().filter(|found| found.key_valid && audience.admits(&found.entry).is_some()));
+            if listed.len() > limit {
+                listed.truncate(limit);
+                return Ok((listed, true));
+            }
+        }
+        Ok((listed, false))
     }
 
     /// Records that a prompt was shown, viewed or quoted; viewing gives a grant for the originals.
@@ -66,7 +87,12 @@ impl Hub {
         let event = Acknowledged::try_from(sent)?;
         let organisation = caller.organisation;
         let _turn = self.requests.wait((organisation, format!("event {}", event.key))).await;
-        let (kept, found) = self.prompted(organisation, event.prompt)?;
+        let viewed = event.event == pb::acknowledge_request::Event::Viewed;
+        let (kept, found) = if viewed {
+            self.prompted_still(organisation, event.prompt)?
+        } else {
+            self.prompted(organisation, event.prompt)?
+        };
         let place = match self.parts.state.read()?.request(organisation, RequestKind::Event, &event.key)? {
             Some(place) => {
                 let Record::Event(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
@@ -83,15 +109,15 @@ impl Hub {
                     prompt_id: sent.prompt_id.clone(),
                     event: sent.event,
                     at: Some(self.now().into()),
+                    client: caller.name.clone(),
                 });
                 let places = self.parts.ledger.record(&[record]).await?;
                 places.first().copied().ok_or(HubError::Behind)?
             }
         };
-        let viewed = event.event == pb::acknowledge_request::Event::Viewed;
         Ok(pb::AcknowledgeResponse {
             log_index: place.sequence.0,
-            grant: viewed.then(|| self.grant(organisation, event.prompt, &kept, &found, Purpose::Viewed)),
+            grant: viewed.then(|| self.grant(organisation, event.prompt, &kept, &found, Purpose::Viewed, place)),
         })
     }
 

@@ -44,6 +44,10 @@ impl Exchange for Forwarder {
         Ok(Self::acknowledge(self, sent).await?)
     }
 
+    async fn open(&self, _caller: &Caller, sent: pb::OpenRequest) -> Result<pb::OpenResponse, Refused> {
+        Ok(Self::open(self, sent).await?)
+    }
+
     async fn fetch(&self, _caller: &Caller, sent: pb::FetchRequest) -> Result<Chunks, Refused> {
         let checked = Self::fetch(self, sent).await?;
         let chunks = stream::unfold(checked, |mut checked| async {

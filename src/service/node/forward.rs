@@ -19,8 +19,8 @@ use crate::domain::id::Pseudonym;
 use crate::domain::item::Loinc;
 use crate::peer::hub::{CallError, HubClient};
 use crate::service::exchange::degraded;
-use crate::wire::field::{FieldError, fixed};
-use crate::wire::orders::{Asked, Listing, Subject};
+use crate::wire::field::{FieldError, Problem, fixed};
+use crate::wire::orders::{Asked, Listing, Opening, Subject};
 use crate::wire::pb;
 use pb::degraded::Cause;
 
@@ -153,6 +153,25 @@ impl Forwarder {
     /// [`ForwardError`] with the hub's own status.
     pub async fn acknowledge(&self, sent: pb::AcknowledgeRequest) -> Result<pb::AcknowledgeResponse, ForwardError> {
         Ok(self.hub.acknowledge(sent, self.settings.decide_wait_max).await?)
+    }
+
+    /// Forwards an opening without an order; nothing of a consent is kept here.
+    ///
+    /// # Errors
+    /// [`ForwardError`] with the hub's own status, or when the patient cannot be named to the hub.
+    pub async fn open(&self, mut sent: pb::OpenRequest) -> Result<pb::OpenResponse, ForwardError> {
+        sent.patient = match self.patient(Opening::try_from(&sent)?.subject).await {
+            Ok(patient) => Some(patient),
+            Err(Miss::Wrong(error)) => return Err(error.into()),
+            Err(Miss::Degraded(Cause::Unreachable)) => {
+                return Err(CallError::from(Status::unavailable("the hub cannot be reached")).into());
+            }
+            Err(Miss::Degraded(_)) => {
+                let problem = Problem::Unwanted("the region cannot link this person");
+                return Err(FieldError::new("patient.identifiers", problem).into());
+            }
+        };
+        Ok(self.hub.open_results(sent, self.settings.decide_wait_max).await?)
     }
 
     /// Opens the stream of an original, whose bytes are checked against the digest asked for once more.

@@ -39,6 +39,10 @@ pub enum Figure {
     ReportsExisting,
     /// Declines without the reason that the policy demands.
     DeclinedUnexplained,
+    /// Openings without an order, by consent.
+    Opened,
+    /// Openings by break-glass.
+    BreakGlass,
     /// Declines for the policy's reason of this code, as `R01`.
     DeclinedFor(String),
 }
@@ -192,7 +196,7 @@ fn mark_key(marked: Marked, thing: &[u8], day: i64, organisation: OrganisationCo
 }
 
 /// Figures by their code on disk: never reordered, only added to.
-const PLAIN: [Figure; 14] = [
+const PLAIN: [Figure; 16] = [
     Figure::Checks,
     Figure::OrderLines,
     Figure::Prompts,
@@ -207,6 +211,8 @@ const PLAIN: [Figure; 14] = [
     Figure::ReportsRecognised,
     Figure::ReportsExisting,
     Figure::DeclinedUnexplained,
+    Figure::Opened,
+    Figure::BreakGlass,
 ];
 const DECLINED_FOR: u8 = u8::MAX;
 const FIGURES: Table = Table::new("figures");

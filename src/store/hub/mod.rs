@@ -1,7 +1,10 @@
 //! The hub's projections beside the index: chains, receipts, keys, policies, statements, persons, requests, prompts,
-//! figures and positions, one file each. What is recorded when is decided by the services; here it is only kept.
+//! figures, consents, accesses and positions, one file each. What is recorded when is decided by the services; here it is
+//! only kept.
 
+mod accesses;
 mod batches;
+mod consents;
 mod figures;
 mod persons;
 mod prompts;
@@ -14,6 +17,7 @@ use redb::{ReadTransaction, WriteTransaction};
 use sha2::{Digest as _, Sha256};
 
 pub use self::batches::{BatchPlace, ChainHead};
+pub use self::consents::{KeptConsent, KeptRelation, KeptSharing};
 pub use self::figures::{Figure, FigureKey, Marked};
 pub use self::persons::{KeyedDigest, KnownPerson};
 pub use self::prompts::{KeptPrompt, PromptState};
@@ -123,10 +127,21 @@ fn hashed(text: &[u8]) -> [u8; 16] {
 }
 
 fn tables() -> Vec<Table> {
-    [batches::TABLES, figures::TABLES, persons::TABLES, prompts::TABLES, registry::TABLES, requests::TABLES].concat()
+    [
+        accesses::TABLES,
+        batches::TABLES,
+        consents::TABLES,
+        figures::TABLES,
+        persons::TABLES,
+        prompts::TABLES,
+        registry::TABLES,
+        requests::TABLES,
+    ]
+    .concat()
 }
 
-const FORM: u32 = 2;
+/// Form 3 added consents and accesses, which older files lack for the records they have applied.
+const FORM: u32 = 3;
 
 #[cfg(test)]
 mod tests;

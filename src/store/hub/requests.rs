@@ -19,6 +19,10 @@ pub enum RequestKind {
     Event,
     /// A check that was answered without the hub.
     Miss,
+    /// A consent.
+    Consent,
+    /// An opening without an order.
+    Opening,
 }
 
 pub(super) const TABLES: &[Table] = &[REQUESTS];
@@ -63,6 +67,8 @@ fn request_key(organisation: OrganisationCode, kind: RequestKind, key: &str) -> 
         RequestKind::Revocation => 3,
         RequestKind::Event => 4,
         RequestKind::Miss => 5,
+        RequestKind::Consent => 6,
+        RequestKind::Opening => 7,
     };
     hashed(&Packer::default().bytes(organisation.as_str().as_bytes()).byte(kind).bytes(key.as_bytes()).finish())
 }

@@ -3,5 +3,6 @@
 mod request;
 
 pub use request::{
-    Acknowledged, Asked, AskedLine, Asking, CodeReference, Decided, Listing, Outcome, Revoking, Subject, Visiting,
+    Acknowledged, Asked, AskedLine, Asking, CodeReference, Decided, Listing, Opening, OpeningBasis, Outcome, Revoking,
+    Subject, Visiting, subject,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::domain::id::{PromptId, Pseudonym};
+use crate::domain::id::{ConsentId, PromptId, Pseudonym, ResultId};
 use crate::domain::imaging::Coverage;
 use crate::domain::item::ItemCode;
 use crate::domain::limits::{KEY_BYTES_MAX, LINE_ITEMS_MAX, ORDER_LINES_MAX, TEXT_BYTES_MAX};
@@ -172,6 +172,38 @@ pub struct Listing {
     pub language: pb::Language,
 }
 
+/// Results opened without an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The caller's key.
+    pub key: String,
+    /// Whose results.
+    pub subject: Subject,
+    /// Who opens them.
+    pub asking: Asking,
+    /// In which visit.
+    pub visit: Visiting,
+    /// One result, by its name in the region; none for all that the basis opens.
+    pub result: Option<ResultId>,
+    /// By what right.
+    pub basis: OpeningBasis,
+    /// How far to look back, in hours, 1 to 87,600.
+    pub hours: u32,
+    /// At most this many, 1 to 500.
+    pub limit: usize,
+    /// Language of texts.
+    pub language: pb::Language,
+}
+
+/// By what right results are opened without an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpeningBasis {
+    /// The patient's consent: this one, or any.
+    Consent(Option<ConsentId>),
+    /// It cannot wait, for this reason.
+    BreakGlass(String),
+}
+
 impl TryFrom<&pb::CheckRequest> for Asked {
     type Error = FieldError;
 
@@ -313,11 +345,6 @@ impl TryFrom<&pb::RecentResultsRequest> for Listing {
     type Error = FieldError;
 
     fn try_from(sent: &pb::RecentResultsRequest) -> Result<Self, FieldError> {
-        let within = |field: &str, value: u32, unset: u32, most: u32| match value {
-            0 => Ok(unset),
-            value if value <= most => Ok(value),
-            _ => Err(FieldError::new(field, Problem::Form("number inside its range"))),
-        };
         Ok(Self {
             subject: subject(sent.patient.as_ref())?,
             asking: asking(sent.actor.as_ref())?,
@@ -329,7 +356,50 @@ impl TryFrom<&pb::RecentResultsRequest> for Listing {
     }
 }
 
-fn subject(sent: Option<&pb::Patient>) -> Result<Subject, FieldError> {
+impl TryFrom<&pb::OpenRequest> for Opening {
+    type Error = FieldError;
+
+    fn try_from(sent: &pb::OpenRequest) -> Result<Self, FieldError> {
+        let basis = match &sent.basis {
+            None => return Err(FieldError::new("basis", Problem::Missing)),
+            Some(pb::open_request::Basis::ConsentId(id)) if id.is_empty() => OpeningBasis::Consent(None),
+            Some(pb::open_request::Basis::ConsentId(id)) => OpeningBasis::Consent(Some(fixed("consent_id", id)?)),
+            Some(pb::open_request::Basis::BreakGlass(reason)) => {
+                let reason = short("break_glass", reason.trim(), TEXT_BYTES_MAX)?;
+                if reason.chars().count() < REASON_CHARACTERS_MIN {
+                    return Err(FieldError::new("break_glass", Problem::Form("reason of four characters or more")));
+                }
+                OpeningBasis::BreakGlass(reason)
+            }
+        };
+        Ok(Self {
+            key: named("open_key", &sent.open_key, KEY_BYTES_MAX)?,
+            subject: subject(sent.patient.as_ref())?,
+            asking: asking(sent.actor.as_ref())?,
+            visit: visit(sent.visit.as_ref())?,
+            result: if sent.result.is_empty() { None } else { Some(fixed("result", &sent.result)?) },
+            basis,
+            hours: within("hours", sent.hours, 8_760, 87_600)?,
+            limit: usize::try_from(within("limit", sent.limit, 100, 500)?).unwrap_or(100),
+            language: sent.language(),
+        })
+    }
+}
+
+/// Reads a number that has a usual value and a greatest one.
+fn within(field: &str, value: u32, unset: u32, most: u32) -> Result<u32, FieldError> {
+    match value {
+        0 => Ok(unset),
+        value if value <= most => Ok(value),
+        _ => Err(FieldError::new(field, Problem::Form("number inside its range"))),
+    }
+}
+
+/// Reads whose results are asked for.
+///
+/// # Errors
+/// [`FieldError`] naming the field; the caller must correct it.
+pub fn subject(sent: Option<&pb::Patient>) -> Result<Subject, FieldError> {
     let sent = sent.ok_or_else(|| FieldError::new("patient", Problem::Missing))?;
     if !sent.pseudonym.is_empty() {
         return fixed("patient.pseudonym", &sent.pseudonym).map(Subject::Pseudonym);
@@ -385,3 +455,5 @@ impl From<&Asking> for pb::Actor {
 }
 
 const CODES_MAX: usize = 32;
+/// Fewest characters of a reason: a dot or a dash is none.
+const REASON_CHARACTERS_MIN: usize = 4;

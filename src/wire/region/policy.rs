@@ -49,6 +49,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Policy, RegionError> {
         own_results_prompt: file.visits.own_results_prompt,
         visit_prompts_max: file.visits.prompts_max,
         decisions: file.decisions.rules()?,
+        break_glass: file.consent.is_none_or(|consent| consent.break_glass == BreakGlassWord::Allow),
         reasons: BTreeMap::new(),
         issuers: issuers(&file.issuers, &file.agreements)?,
         areas: areas(file.agreements, file.region_names)?,
@@ -75,6 +76,7 @@ struct File {
     visits: Visits,
     #[serde(default)]
     decisions: Decisions,
+    consent: Option<ConsentTable>,
     qualification: Qualification,
     #[serde(default)]
     issuers: BTreeMap<String, String>,
@@ -118,6 +120,19 @@ impl Decisions {
         }
         Ok(DecisionRules { reason_mandatory: self.reason_mandatory.unwrap_or(usual.reason_mandatory), answer })
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConsentTable {
+    break_glass: BreakGlassWord,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+enum BreakGlassWord {
+    Allow,
+    Deny,
 }
 
 #[derive(Deserialize)]

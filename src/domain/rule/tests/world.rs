@@ -362,6 +362,7 @@ pub(super) fn policy() -> Policy {
         own_results_prompt: false,
         visit_prompts_max: 8,
         decisions: Default::default(),
+        break_glass: true,
         reasons: BTreeMap::new(),
         areas: Areas {
             agreements: BTreeMap::new(), region_names: BTreeMap::from([(code("520000"), "贵州省".into())])

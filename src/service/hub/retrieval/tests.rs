@@ -56,7 +56,9 @@ impl Fetching {
         let grant = world.hub.parts.grants.seal(&Grant {
             organisation: code(OTHER_HOSPITAL),
             purpose: Purpose::Viewed,
-            prompt: PromptId::new([1; 16]),
+            prompt: Some(PromptId::new([1; 16])),
+            consent: None,
+            given: batch,
             result: ResultId::new([1; 16]),
             batch,
             entry: 0,
