@@ -15,6 +15,7 @@ pub mod known_as;
 pub mod orders;
 pub mod organisations;
 pub mod oversight;
+pub mod patient;
 pub mod pb;
 pub mod person;
 pub mod record;

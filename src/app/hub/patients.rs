@@ -1,13 +1,25 @@
 //! `[patients]` of `hub.toml`: who says who a patient is, how strongly, and by which claims.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use axum::Router;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::app::hub::config::HubConfig;
 use crate::app::settings::{beside, parsed};
 use crate::domain::identifier::IdentifierType;
-use crate::peer::issuer::{IssuerError, IssuerSettings};
+use crate::domain::organisation::{Caller, Role};
+use crate::doors::http::patient;
+use crate::doors::http::patient::gate::{ClaimNames, Gate, LoginRules};
+use crate::peer::issuer::{Issuer, IssuerError, IssuerSettings};
+use crate::pki::identity;
+use crate::pki::token::KeySet;
+use crate::service::hub::Hub;
 use crate::sys::files::{self, FileError};
+use crate::sys::random;
 
 /// The issuer that patients log in at, and what its tokens must say.
 #[derive(Debug, Clone, Deserialize)]
@@ -74,9 +86,37 @@ pub enum PatientsError {
     /// A token of a login would open the interface for programs too.
     #[error("[patients]: audience must not be the client_id; name the interface, as https://hub.example.cn/patient/v1")]
     Audience,
+    /// The hub's own certificate does not say who it is.
+    #[error("{path}: {reason}", path = path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The secret is no text.
     #[error("{path} is not a secret in one line of text", path = .0.display())]
     Secret(PathBuf),
+}
+
+/// Gives the patients' doors; none where the configuration has no `[patients]`.
+///
+/// # Errors
+/// [`PatientsError`] naming what to correct; do not start.
+pub fn doors(config: &HubConfig, hub: &Arc<Hub>) -> Result<Router, PatientsError> {
+    let (Some(part), Some(https)) = (&config.patients, &config.https) else { return Ok(Router::new()) };
+    let issuer = Issuer::new(part.settings()?, |keys| KeySet::parse(keys).ok())?;
+    let gate = Arc::new(Gate::new(Arc::clone(hub), issuer, part.rules(), gateway(config)?));
+    Ok(patient::doors(&gate, &https.base_url(), random::bytes::<32>))
+}
+
+/// Names the organisation as which the hub does what patients ask: its own, as the patients' entrance.
+fn gateway(config: &HubConfig) -> Result<Caller, PatientsError> {
+    let path = &config.tls.certificate;
+    let failed = |reason: String| PatientsError::Certificate { path: path.clone(), reason };
+    let certificate = CertificateDer::from_pem_slice(&files::read(path)?).map_err(|error| failed(error.to_string()))?;
+    let own = identity::caller(&certificate, config.region).map_err(|error| failed(error.to_string()))?;
+    Ok(Caller { role: Role::PatientGateway, name: "patients".to_owned(), serial: None, ..own })
 }
 
 impl PatientsPart {
@@ -84,6 +124,17 @@ impl PatientsPart {
     pub fn place_beside(&mut self, file: &Path) {
         for path in self.authority.iter_mut().chain(&mut self.client_secret) {
             *path = beside(file, path);
+        }
+    }
+
+    /// Gives what a token must say.
+    fn rules(&self) -> LoginRules {
+        let ClaimsPart { identifier_type, identifier, sex, birth_date, usual_type } = self.claims.clone();
+        LoginRules {
+            audience: self.audience.clone(),
+            assurance_claim: self.assurance.claim.clone(),
+            assurances: self.assurance.values.clone(),
+            claims: ClaimNames { identifier_type, identifier, sex, birth_date, usual_type },
         }
     }
 

@@ -14,6 +14,7 @@ use tower::layer::util::{Identity, Stack};
 
 use crate::app::credentials::{self, CredentialsError};
 use crate::app::hub::config::HubConfig;
+use crate::app::hub::patients::PatientsError;
 use crate::app::hub::region::{self, RegionFolderError};
 use crate::app::hub::secrets::{Secrets, SecretsError};
 use crate::app::hub::services::routes;
@@ -77,6 +78,9 @@ pub enum HubRunError {
     /// The region's folder.
     #[error("the region's folder: {0}")]
     Region(#[from] RegionFolderError),
+    /// The patients' door.
+    #[error(transparent)]
+    Patients(#[from] PatientsError),
     /// The region's version cannot be recorded.
     #[error("record the policy version: {0}")]
     Policy(HubError),

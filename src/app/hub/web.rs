@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::https::HttpsDoor;
 use crate::app::hub::config::HubConfig;
+use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
 use crate::app::process::Behind;
 use crate::doors::http::pages::assets;
@@ -25,7 +26,7 @@ pub struct Web {
 /// Opens the door on `listener`, where the configuration has one; it closes at `stop`.
 ///
 /// # Errors
-/// [`HubRunError::Credentials`] naming the file to replace.
+/// [`HubRunError::Credentials`] or [`HubRunError::Patients`] naming what to correct.
 pub fn open(
     config: &HubConfig,
     hub: &Arc<Hub>,
@@ -39,7 +40,8 @@ pub fn open(
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
-        serving.spawn(door.serve(doors(), stop.clone()));
+        let doors = doors().merge(patients::doors(config, hub)?);
+        serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();
     Ok(Web { exchange, serving })

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod pages;
+pub mod patient;
 pub mod serve;
 
 use std::time::Duration;

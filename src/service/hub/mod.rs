@@ -23,6 +23,7 @@ pub mod link;
 pub mod log_keeper;
 mod open;
 pub mod oversight;
+pub mod own;
 pub mod piece;
 pub mod projector;
 pub mod pseudonym;

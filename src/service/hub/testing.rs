@@ -98,7 +98,7 @@ impl World {
             log_key: log_key.clone(),
             grants: Grants::new(&[7; 32]),
             links: Links::new(&[7; 32], "https://hub.example.cn", code_of_region()),
-            pseudonyms: Pseudonyms::new(&[8; 32], Vec::new()),
+            pseudonyms: Pseudonyms::new(&[8; 32], vec!["CN-ID".parse().unwrap()]),
             clock: clock.clone(),
         });
         let stop = CancellationToken::new();

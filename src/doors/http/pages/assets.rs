@@ -54,11 +54,14 @@ async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: Hea
 }
 
 /// What browsers are told each file is; whatever pages use stands here.
-const ASSETS: [Asset; 2] = [
+const ASSETS: [Asset; 4] = [
     Asset { name: "pages.css", media_type: STYLE, bytes: include_bytes!("static/pages.css") },
+    Asset { name: "me.css", media_type: STYLE, bytes: include_bytes!("static/me.css") },
+    Asset { name: "me.js", media_type: SCRIPT, bytes: include_bytes!("static/me.js") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("static/icon.svg") },
 ];
 const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Name and digest of each file, in order.
 static DIGESTS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {

@@ -1,0 +1,116 @@
+//! `/patient/v1`: what programs of patients may ask. The table of routes is the whole of it; `openapi.json` describes the
+//! same to others, and a test holds the two together.
+
+mod consents;
+mod results;
+#[cfg(test)]
+mod tests;
+
+pub use self::consents::drawn;
+pub use self::results::{brought, cursor_read, cursor_written};
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use axum::{Json, Router, middleware};
+use serde::de::DeserializeOwned;
+
+use crate::domain::fault::Fault;
+use crate::domain::limits::HTTP_BODY_BYTES_MAX;
+use crate::doors::http::answer::Problem;
+use crate::doors::http::patient::gate::{Gate, Patient, guard};
+use crate::service::hub::consent::Acting;
+use crate::wire::patient::patient_name;
+
+/// Gives the interface for programs.
+pub fn router(gate: &Arc<Gate>) -> Router {
+    let guarded = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
+    let guarded = guarded.route_layer(middleware::from_fn_with_state(Arc::clone(gate), guard));
+    let open = Router::new().route("/patient/v1/openapi.json", get(describe));
+    guarded.merge(open).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(gate))
+}
+
+/// One path of the interface.
+struct Route {
+    path: &'static str,
+    /// Its methods, as `GET`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the description is held against it"))]
+    methods: &'static [&'static str],
+    handler: MethodRouter<Arc<Gate>>,
+}
+
+fn routes() -> Vec<Route> {
+    let route = |path, methods, handler| Route { path, methods, handler };
+    vec![
+        route("/patient/v1/results", &["GET"], get(results::list)),
+        route("/patient/v1/results/{result}", &["GET"], get(results::one)),
+        route("/patient/v1/results/{result}/originals/{digest}", &["GET"], get(results::original)),
+        route("/patient/v1/trend", &["GET"], get(results::trend)),
+        route("/patient/v1/accesses", &["GET"], get(results::accesses)),
+        route("/patient/v1/consents", &["GET", "POST"], get(consents::list).post(consents::grant)),
+        route("/patient/v1/consents/{consent}", &["GET", "DELETE"], get(consents::one).delete(consents::revoke)),
+        route("/patient/v1/consents/{consent}/qr.svg", &["GET"], get(consents::qr)),
+        route("/patient/v1/sharing", &["GET", "PUT"], get(consents::sharing).put(consents::set_sharing)),
+        route("/patient/v1/relations", &["GET"], get(consents::relations)),
+    ]
+}
+
+/// For whom a request is made: the patient of the token, or one for whom a registered relation lets that patient act.
+struct For(Acting);
+
+impl<S: Sync> FromRequestParts<S> for For {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let patient = parts.extensions.get::<Patient>().map(|patient| patient.pseudonym);
+        let patient = patient.ok_or_else(|| Problem::new(Fault::Unproven, ""))?;
+        let Some(relation) = single(&parts.headers, ON_BEHALF_OF)? else { return Ok(Self(Acting::oneself(patient))) };
+        let ward = patient_name(relation).map_err(|error| Problem::of(&error))?;
+        Ok(Self(Acting { patient: ward, guardian: Some(patient) }))
+    }
+}
+
+/// Gives a header that may stand once.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Result<Option<&'h str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => {
+            let text = value.to_str().map_err(|_| Problem::new(Fault::BadInput, format!("{name} cannot be read")));
+            text.map(Some)
+        }
+        (Some(_), Some(_)) => Err(Problem::new(Fault::BadInput, format!("{name} stands twice"))),
+    }
+}
+
+/// Reads a body of JSON. What is wrong with it is told by its place, never by its content.
+async fn body<T: DeserializeOwned>(request: Request) -> Result<T, Problem> {
+    let bytes = axum::body::to_bytes(request.into_body(), HTTP_BODY_BYTES_MAX).await;
+    let bytes = bytes.map_err(|_| Problem::new(Fault::BadInput, "the body cannot be read, or is too long"))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::new(
+            Fault::BadInput,
+            format!("the body is not what the interface describes: line {line}, column {column}"),
+        )
+    })
+}
+
+async fn describe() -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], OPENAPI).into_response()
+}
+
+async fn no_such_method() -> Response {
+    let problem = serde_json::json!({ "status": 405, "title": "BAD_INPUT", "detail": "this path has no such method" });
+    let mut response = (axum::http::StatusCode::METHOD_NOT_ALLOWED, Json(problem)).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    response
+}
+
+/// The interface as OpenAPI 3.1 describes it.
+const OPENAPI: &str = include_str!("openapi.json");
+const ON_BEHALF_OF: &str = "x-on-behalf-of";

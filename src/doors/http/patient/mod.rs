@@ -1,0 +1,21 @@
+//! The patients' doors: `/patient/v1` for programs, `/me` for browsers. Both stand behind one gate, and lean on what the
+//! hub does for patients.
+
+pub mod api;
+pub mod gate;
+pub mod login;
+pub mod me;
+pub mod pace;
+
+use std::sync::Arc;
+
+use axum::Router;
+
+use crate::doors::http::patient::gate::Gate;
+use crate::doors::http::patient::login::Logins;
+
+/// Gives the patients' doors; `base_url` is how browsers reach the hub.
+pub fn doors(gate: &Arc<Gate>, base_url: &str, random: fn() -> [u8; 32]) -> Router {
+    let logins = Arc::new(Logins::new(Arc::clone(gate), base_url, random));
+    api::router(gate).merge(me::router(logins))
+}
