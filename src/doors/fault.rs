@@ -46,6 +46,20 @@ pub fn reason(fault: Fault) -> &'static str {
     }
 }
 
+/// Gives the code of an issue of an OperationOutcome. Source: FHIR R4, code system `issue-type`.
+pub fn issue_code(fault: Fault) -> &'static str {
+    match fault {
+        Fault::BadInput => "invalid",
+        Fault::Unproven => "login",
+        Fault::Denied => "forbidden",
+        Fault::Missing => "not-found",
+        Fault::Conflict => "conflict",
+        Fault::Limited => "throttled",
+        Fault::Broken => "exception",
+        Fault::Busy => "transient",
+    }
+}
+
 /// Gives the status of a DIMSE response.
 ///
 /// Source: DICOM PS3.4, B.2.3 and PS3.7, annex C.

@@ -13,6 +13,8 @@ use crate::app::hub::config::HubConfig;
 use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
 use crate::app::process::Behind;
+use crate::doors::auth::revoked;
+use crate::doors::http::fhir::{self, FhirDoor, Readers};
 use crate::doors::http::pages::assets;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
@@ -38,9 +40,12 @@ pub fn open(
     if let (Some(part), Some(listener)) = (&config.https, listener) {
         let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
+        let trusted = tls.clone();
+        let readers = Readers::new(move |caller| revoked(caller, &trusted.current()));
+        let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
-        let doors = doors().merge(patients::doors(config, hub)?);
+        let doors = doors().merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();

@@ -84,7 +84,8 @@ fn listed(sent: &pb::ListQualificationsRequest) -> Result<(OrganisationCode, Opt
     Ok((laboratory, subject))
 }
 
-fn written(stood: Stood) -> pb::Standing {
+/// Writes where a laboratory stands as a message.
+pub fn written(stood: Stood) -> pb::Standing {
     let mut sent = pb::Standing {
         laboratory: stood.laboratory.to_string(),
         subject: match stood.subject {

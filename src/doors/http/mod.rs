@@ -2,6 +2,7 @@
 //! of who may ask; here is the frame that all share: connections, limits and headers.
 
 pub mod answer;
+pub mod fhir;
 pub mod pages;
 pub mod patient;
 pub mod serve;

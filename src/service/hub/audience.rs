@@ -150,9 +150,22 @@ impl Hub {
         if let Some(consent) = audience.consented(&found.entry) {
             return Ok(Some(Basis::Consent(consent)));
         }
+        Ok(self.glass_open(organisation, patient, at)?.then_some(Basis::BreakGlass))
+    }
+
+    /// Says whether an organisation broke the glass for a patient in the last quarter of an hour.
+    ///
+    /// # Errors
+    /// [`HubError`]; show nothing.
+    pub(super) fn glass_open(
+        &self,
+        organisation: OrganisationCode,
+        patient: Pseudonym,
+        at: Moment,
+    ) -> Result<bool, HubError> {
         let broken = self.parts.state.read()?.glass_broken(organisation, patient)?;
         let open = broken.is_some_and(|broken| (0..GLASS_MS).contains(&at.ms_since(broken)));
-        Ok((open && audience.version.policy.break_glass).then_some(Basis::BreakGlass))
+        Ok(open && self.parts.registry.rules(at)?.version.policy.break_glass)
     }
 
     /// Says whether a result is sensitive, by its publisher's word or the region's.

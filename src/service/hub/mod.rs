@@ -29,6 +29,7 @@ pub mod projector;
 pub mod pseudonym;
 mod publication;
 pub mod qualifications;
+pub mod reading;
 pub mod registry;
 pub mod results;
 pub mod retrieval;

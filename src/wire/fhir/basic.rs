@@ -28,8 +28,6 @@ pub struct Decided<'a> {
     pub offered: (&'a str, &'a str),
     /// The ServiceRequest that was answered.
     pub request: &'a str,
-    /// Whether it was taken back, or decided anew, since.
-    pub taken_back: bool,
 }
 
 /// Writes a decision; its id is the prompt's name.
@@ -37,7 +35,7 @@ pub fn decision(decided: &Decided<'_>) -> Json {
     let (outcome, decline) = match &decided.decision.outcome {
         Some(pb::decision::Outcome::Accept(_)) => ("accepted", None),
         Some(pb::decision::Outcome::Decline(decline)) => ("declined", Some(decline)),
-        Some(pb::decision::Outcome::Unexplained(_)) => ("declined", None),
+        Some(pb::decision::Outcome::Unexplained(_)) => ("declined-without-reason", None),
         None => return Json::Nothing,
     };
     let (kind, id) = decided.offered;
@@ -51,7 +49,6 @@ pub fn decision(decided: &Decided<'_>) -> Json {
         own("result", "valueReference", reference(kind, id)),
         own("request", "valueReference", reference("ServiceRequest", decided.request)),
         own("at", "valueDateTime", date_time(decided.at)),
-        own("taken-back", "valueBoolean", decided.taken_back.then_some(true).into()),
     ];
     object([
         ("resourceType", "Basic".into()),

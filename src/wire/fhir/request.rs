@@ -25,6 +25,8 @@ pub struct Asked<'a> {
     pub patient: Pseudonym,
     /// Codes of the reasons for which prompts of the line were declined.
     pub declined: &'a [String],
+    /// Whether any prompt of the line was declined, with a reason or without.
+    pub is_declined: bool,
     /// Whether prompts answer every item of the line and all were accepted.
     pub answered: bool,
 }
@@ -44,12 +46,10 @@ pub fn service_request(asked: &Asked<'_>) -> Json {
     let imaging = asked.line.imaging.iter().map(|coverage| coding(DICOM, &coverage.modality, ""));
     let sites = asked.line.imaging.iter().map(|coverage| concept(BODY_PARTS, &coverage.body_part, ""));
     let reasons = asked.declined.iter().map(|reason| concept(REASONS, reason, ""));
-    let status = if asked.answered {
-        "revoked"
-    } else if asked.declined.is_empty() {
-        "draft"
-    } else {
-        "active"
+    let status = match (asked.answered, asked.is_declined) {
+        (true, _) => "revoked",
+        (false, true) => "active",
+        (false, false) => "draft",
     };
     let key = format!("{}/{}", asked.check.check_key, asked.line.line_id);
     object([

@@ -8,7 +8,7 @@ use crate::service::node::sheet::{Change, Draft, Reason, Sheet};
 use crate::wire::hl7::{self, SourceSettings};
 use crate::wire::known_as::IdentifierTable;
 
-fn sheets(bytes: &[u8]) -> Vec<Sheet> {
+pub(super) fn sheets(bytes: &[u8]) -> Vec<Sheet> {
     let (terms, identifiers) = (terms(MAPPING), IdentifierTable::usual());
     let desk = ReportDesk {
         publisher: PUBLISHER.parse().unwrap(),

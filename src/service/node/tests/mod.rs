@@ -4,5 +4,6 @@ mod drafting;
 mod forward;
 mod links;
 mod outbox;
+mod pairs;
 mod pipeline;
 pub(crate) mod world;

@@ -267,6 +267,36 @@ fn test(parameter: &Parameter, value: &str, manner: Manner<'_>) -> Result<Test, 
     }
 }
 
+/// Takes a query or a form apart into names and values. Source: WHATWG URL, 5.1, urlencoded parsing.
+pub fn pairs(query: &[u8]) -> Vec<(String, String)> {
+    let parts = query.split(|byte| *byte == b'&').filter(|part| !part.is_empty());
+    let pair = |part: &[u8]| {
+        let at = part.iter().position(|byte| *byte == b'=').unwrap_or(part.len());
+        let (name, value) = part.split_at(at);
+        (decoded(name), decoded(value.get(1..).unwrap_or_default()))
+    };
+    parts.map(pair).collect()
+}
+
+fn decoded(text: &[u8]) -> String {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, behind @ ..] = rest {
+        let escaped = behind.get(..2).filter(|_| *first == b'%').and_then(|digits| hex::decode(digits).ok());
+        match escaped {
+            Some(byte) => {
+                plain.extend(byte);
+                rest = behind.get(2..).unwrap_or_default();
+            }
+            None => {
+                plain.push(if *first == b'+' { b' ' } else { *first });
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
 /// Says whether a text may be the id of a resource. Source: FHIR R4, data type `id`.
 pub fn is_id(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte))
