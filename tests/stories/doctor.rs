@@ -136,15 +136,18 @@ pub fn refusals(line: &pb::LineAnswer) -> Vec<&str> {
 /// Potassium, as an order names it.
 pub const POTASSIUM: (&str, &str) = ("catalogue", "L01001");
 
-fn actor() -> pb::Actor {
+/// Names the doctor.
+pub fn actor() -> pb::Actor {
     pb::Actor { practitioner: "D0001".to_owned(), department: "内科门诊".to_owned() }
 }
 
-fn visit() -> pb::Visit {
+/// Names the visit.
+pub fn visit() -> pb::Visit {
     pb::Visit { encounter: "E0001".to_owned(), setting: pb::Setting::Outpatient.into(), ..pb::Visit::default() }
 }
 
-fn person(patient: &Patient) -> pb::Patient {
+/// Names a patient as a hospital knows them.
+pub fn person(patient: &Patient) -> pb::Patient {
     let (kind, value) = ("CN-ID".to_owned(), patient.number.clone());
     pb::Patient {
         pseudonym: Bytes::new(),

@@ -4,6 +4,7 @@
 mod away;
 mod canary;
 mod chinese;
+mod consents;
 mod corpus;
 mod corrections;
 mod crash;

@@ -16,6 +16,7 @@ use crate::app::process::Behind;
 use crate::doors::auth::revoked;
 use crate::doors::http::fhir::{self, FhirDoor, Readers};
 use crate::doors::http::pages::assets;
+use crate::doors::http::shl;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
 
@@ -45,7 +46,7 @@ pub fn open(
         let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
-        let doors = doors().merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
+        let doors = doors(hub).merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();
@@ -53,8 +54,8 @@ pub fn open(
 }
 
 /// Gives the doors, each with its own paths.
-fn doors() -> Router {
-    Router::new().merge(assets::router())
+fn doors(hub: &Arc<Hub>) -> Router {
+    Router::new().merge(assets::router()).merge(shl::router(Arc::clone(hub)))
 }
 
 impl Web {

@@ -59,10 +59,10 @@ impl Consents for ConsentsDoor {
         &self,
         request: Request<pb::ListConsentsRequest>,
     ) -> Result<Response<pb::ListConsentsResponse>, Status> {
-        permit(&request)?;
+        let caller = permit(&request)?.caller;
         let acting = self.acting(request.get_ref().acting.as_ref()).await?;
         Ok(Response::new(pb::ListConsentsResponse {
-            consents: self.0.consents(acting).map_err(refuse)?,
+            consents: self.0.own_consents(&caller, acting).await.map_err(refuse)?,
             opted_out: self.0.sharing(acting.patient).map_err(refuse)?.is_opted_out(),
             wards: self.0.wards(acting.patient).map_err(refuse)?,
         }))
@@ -72,7 +72,7 @@ impl Consents for ConsentsDoor {
         &self,
         request: Request<pb::AccessHistoryRequest>,
     ) -> Result<Response<pb::AccessHistoryResponse>, Status> {
-        permit(&request)?;
+        let caller = permit(&request)?.caller;
         let sent = request.get_ref();
         let limit = match usize::try_from(sent.limit).unwrap_or(usize::MAX) {
             0 => HISTORY_PAGE_USUAL,
@@ -80,9 +80,9 @@ impl Consents for ConsentsDoor {
             _ => return Err(bad_field(&FieldError::new("limit", Problem::Form("number inside its range")))),
         };
         let acting = self.acting(sent.acting.as_ref()).await?;
-        self.0.must_act(acting, self.0.now()).map_err(refuse)?;
         let before = (sent.before > 0).then_some(Sequence(sent.before));
-        let (accesses, next) = self.0.access_history(acting.patient, before, limit).map_err(refuse)?;
+        let history = self.0.own_history(&caller, acting, before, limit).await;
+        let (accesses, next) = history.map_err(refuse)?;
         Ok(Response::new(pb::AccessHistoryResponse { accesses, next: next.map_or(0, |next| next.0) }))
     }
 

@@ -6,6 +6,7 @@ pub mod fhir;
 pub mod pages;
 pub mod patient;
 pub mod serve;
+pub mod shl;
 
 use std::time::Duration;
 

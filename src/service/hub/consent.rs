@@ -351,3 +351,6 @@ fn consent_id(caller: &Caller, key: &str) -> ConsentId {
 
 /// Eighteen years, in milliseconds.
 const RELATION_MS_MAX: i64 = 18 * 366 * 86_400_000;
+
+#[cfg(test)]
+mod tests;

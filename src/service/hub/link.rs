@@ -71,7 +71,7 @@ pub struct LinkRequest {
 pub enum Told {
     /// The encrypted file itself.
     Embedded(String),
-    /// The name under which it is asked for, once and within the hour.
+    /// The address at which it is asked for, once and within ten minutes.
     Location(String),
 }
 
@@ -216,7 +216,8 @@ impl Hub {
             return Ok(Told::Embedded(sealed));
         }
         let file = Arc::new(LinkFile { consent, recipient: request.recipient, sealed });
-        Ok(Told::Location(self.parts.links.files.put(random::bytes(), file)))
+        let name = self.parts.links.files.put(random::bytes(), file);
+        Ok(Told::Location(format!("{}/shl/{address}/file/{name}", self.parts.links.base_url)))
     }
 
     /// Opens a link that leads straight to its file (flag U), which counts as a use.
@@ -401,3 +402,6 @@ const EMBEDDED_CHARACTERS_MAX: usize = 256 << 10;
 const LINK_RESULTS_MAX: usize = 500;
 const REQUESTS_PER_MINUTE_MAX: u32 = 60;
 const RATES_SWEEP_AT: usize = 10_000;
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
-use crate::domain::log::LogPlace;
+use crate::domain::entry::Entry;
+use crate::domain::id::{Digest, Pseudonym};
+use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::{Caller, CertificateSerial, OrganisationCode, Role};
 use crate::domain::time::Moment;
 use crate::merkle::note::VerifierKey;
@@ -18,6 +20,7 @@ use crate::pki::identity::{Identity, Purpose};
 use crate::pki::register::{Reason, Revocation};
 use crate::pki::signing::SigningKey;
 use crate::pki::trust::Trust;
+use crate::service::hub::consent::Acting;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
 use crate::service::hub::link::Links;
@@ -31,6 +34,7 @@ use crate::store::index::MemoryIndex;
 use crate::store::journal::{Journal, JournalOptions};
 use crate::store::tiles::{TileReader, TileStore};
 use crate::sys::clock::ManualClock;
+use crate::wire::batch::{Batch, Header};
 use crate::wire::record::Record;
 use crate::wire::region;
 use crate::wire::region::RegionFile;
@@ -59,7 +63,7 @@ pub struct World {
     pub log_key: VerifierKey,
     authority: Authority,
     trust: watch::Sender<Arc<Trust>>,
-    _stop: DropGuard,
+    stop: Option<DropGuard>,
 }
 
 /// A signing key with its certificate.
@@ -105,7 +109,7 @@ impl World {
         tokio::spawn(projector.run(stop.clone()));
         tokio::spawn(keeper.run(stop.clone()));
         let hub = Arc::new(hub);
-        let world = Self { hub, clock, folder, journal, log_key, authority, trust, _stop: stop.drop_guard() };
+        let world = Self { hub, clock, folder, journal, log_key, authority, trust, stop: Some(stop.drop_guard()) };
         world.record(policy(now)).await;
         world
     }
@@ -121,6 +125,30 @@ impl World {
         let next = places[places.len() - 1].sequence.next();
         self.hub.parts.ledger.wait_for_checkpoint(next).await.unwrap();
         places
+    }
+
+    /// Publishes entries past the services, as batch `sequence` of the organisation in the first of them.
+    pub async fn publish(&self, sequence: u64, entries: &[Entry]) -> LogPlace {
+        let header = Header {
+            organisation: entries[0].publisher,
+            key_id: [1; 8],
+            sequence,
+            previous: Digest::new([0; 32]),
+            root: Digest::new([0; 32]),
+            size: entries.len(),
+            sealed_at: self.hub.now(),
+        };
+        let entries = entries.iter().map(crate::wire::entry::encode).collect();
+        let batch = Batch { header_bytes: header.encode(), header, signature: [0; 64], entries };
+        let received_at = Some(self.hub.now().into());
+        let record = pb::BatchRecord { batch: batch.encode(), received_at, rejections: Vec::new() };
+        self.record(Record::Batch(record)).await
+    }
+
+    /// Lets the projections stop, as a damaged disk does: nothing is recorded any more.
+    pub async fn fail(&mut self) {
+        self.stop.take();
+        while self.hub.parts.ledger.wait_for(Sequence(u64::MAX)).await.is_ok() {}
     }
 
     /// Issues a signing key.
@@ -156,6 +184,50 @@ impl World {
 
 fn code_of_region() -> crate::domain::adcode::Adcode {
     "520000".parse().unwrap()
+}
+
+/// The patients' entrance.
+pub fn gateway() -> Caller {
+    caller(CENTRE, Role::PatientGateway)
+}
+
+/// The patient whose pseudonym sample entries carry.
+pub const PATIENT: Pseudonym = Pseudonym::new([2; 16]);
+
+/// A result that its patient opened to whoever holds a link.
+pub struct Shared {
+    /// The consent, as its patient reads it.
+    pub consent: pb::Consent,
+}
+
+/// Publishes a potassium result and opens the patient's results by link, with this passcode unless it is empty, for so
+/// many uses unless they are 0, for a day.
+pub async fn shared(world: &World, link: pb::LinkTerms, passcode: &str, uses_max: u32) -> Shared {
+    world.publish(1, &[crate::wire::entry::tests::potassium()]).await;
+    let sent = pb::GrantConsentRequest {
+        consent_key: "share".into(),
+        acting: None,
+        terms: Some(pb::ConsentTerms {
+            grantee: Some(pb::consent_terms::Grantee::Link(link)),
+            uses_max,
+            ..terms(world, HOSPITAL)
+        }),
+        passcode: passcode.into(),
+    };
+    let granted = world.hub.grant_consent(&gateway(), Acting::oneself(PATIENT), &sent).await.unwrap();
+    Shared { consent: granted.consent.unwrap() }
+}
+
+/// Terms that open everything but sensitive results to an organisation for a day.
+pub fn terms(world: &World, organisation: &str) -> pb::ConsentTerms {
+    pb::ConsentTerms {
+        grantee: Some(pb::consent_terms::Grantee::Organisation(organisation.into())),
+        extent: Some(pb::Extent { all: true, ..Default::default() }),
+        purpose: pb::ConsentPurpose::Treatment.into(),
+        from: None,
+        to: Some(world.hub.now().plus_hours(24).into()),
+        uses_max: 0,
+    }
 }
 
 /// Names a caller.

@@ -93,7 +93,7 @@ fn result(world: &World, name: u8, hours_ago: i64) -> Entry {
 }
 
 /// Lets the centre say that a laboratory passed potassium.
-async fn qualify(world: &World, laboratory: &str) {
+pub(super) async fn qualify(world: &World, laboratory: &str) {
     use prost::Message;
     let now = world.clock.now();
     let round = pb::EqaResult {
@@ -126,7 +126,7 @@ async fn qualify(world: &World, laboratory: &str) {
         .await;
 }
 
-fn check_request(key: &str, item: &str) -> pb::CheckRequest {
+pub(super) fn check_request(key: &str, item: &str) -> pb::CheckRequest {
     pb::CheckRequest {
         check_key: key.into(),
         patient: Some(pb::Patient { pseudonym: PATIENT.to_vec().into(), ..Default::default() }),

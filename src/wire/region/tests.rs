@@ -78,6 +78,16 @@ fn wrong_files_are_refused_with_their_place() {
 }
 
 #[test]
+fn break_glass_is_allowed_unless_the_policy_denies_it() {
+    let glass = |from: &str, to: &str| {
+        with(RegionFile::Policy, |text| text.replace(from, to)).ok().map(|(_, policy)| policy.break_glass)
+    };
+    assert_eq!(glass("", ""), Some(true));
+    assert_eq!(glass("break_glass = \"allow\"", "break_glass = \"deny\""), Some(false));
+    assert_eq!(glass("break_glass = \"allow\"", "break_glass = \"ask\""), None);
+}
+
+#[test]
 fn no_prefix_of_a_file_panics() {
     for file in RegionFile::ALL {
         for cut in (0..400).step_by(67) {
