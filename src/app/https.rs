@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,7 +14,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::credentials::{self, CredentialsError, TlsFiles};
 use crate::app::settings::beside;
+use crate::domain::fault::Fault;
+use crate::domain::organisation::{OrganisationCode, Role};
+use crate::doors::auth::revoked;
 use crate::doors::http;
+use crate::doors::http::answer::Problem;
+use crate::doors::http::prompt::Gate;
+use crate::doors::tls::Peer;
 use crate::doors::tls::{AcceptSettings, accept};
 use crate::pki::reload::Reloading;
 use crate::pki::tls::ServerTls;
@@ -43,6 +50,17 @@ pub struct HttpsDoor {
     pub accepting: AcceptSettings,
     /// How long requests may go on after a stop.
     pub grace: Duration,
+}
+
+/// Makes the gate for programs with a hospital's client certificate; at a node, of its `own` hospital alone.
+pub fn certificates(tls: Reloading<ServerTls>, own: Option<OrganisationCode>) -> Gate {
+    Arc::new(move |request| {
+        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.caller.as_ref());
+        let caller = peer.filter(|caller| !revoked(caller, &tls.current()));
+        let caller = caller.ok_or_else(|| Problem::new(Fault::Unproven, ""))?;
+        let served = caller.role == Role::Hospital && own.is_none_or(|own| own == caller.organisation);
+        served.then(|| Arc::clone(caller)).ok_or_else(|| Problem::new(Fault::Denied, "this organisation is not served"))
+    })
 }
 
 impl HttpsPart {

@@ -2,10 +2,12 @@
 //! The doors speak to this, so that one engine stands behind all of them.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures_util::Stream;
 use tokio::time::Instant;
 
+use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::organisation::Caller;
 use crate::wire::field::FieldError;
@@ -58,6 +60,11 @@ pub trait Exchange: Clone + Send + Sync + 'static {
         caller: &Caller,
         sent: pb::OpenRequest,
     ) -> impl Future<Output = Result<pb::OpenResponse, Refused>> + Send;
+
+    /// Gives the region's catalogue as it is known here, for the names of items; empty where none is known.
+    fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::default()
+    }
 
     /// Opens the stream of an original, checked against its digest before the last chunk.
     fn fetch(&self, caller: &Caller, sent: pb::FetchRequest) -> impl Future<Output = Result<Chunks, Refused>> + Send;

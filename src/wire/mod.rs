@@ -23,3 +23,4 @@ pub mod region;
 pub mod regional;
 pub mod shl;
 pub mod statement;
+pub mod ticket;

@@ -2,6 +2,7 @@
 //! binary, and everybody uses their real ports: TLS, MLLP and DICOM over loopback.
 
 mod away;
+mod browser;
 mod canary;
 mod chinese;
 mod consents;
@@ -13,6 +14,7 @@ mod eqa;
 mod images;
 mod laboratory;
 mod layout;
+mod pages;
 mod patience;
 mod people;
 mod process;

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::https::HttpsDoor;
+use crate::app::https::{self, HttpsDoor};
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
@@ -16,9 +16,13 @@ use crate::app::process::Behind;
 use crate::doors::auth::revoked;
 use crate::doors::http::fhir::{self, FhirDoor, Readers};
 use crate::doors::http::pages::assets;
+use crate::doors::http::prompt::{self, Gate, PromptParts};
 use crate::doors::http::shl;
+use crate::doors::http::view::{self, ViewParts};
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
+use crate::service::viewing::Viewing;
+use crate::sys::random;
 
 /// The door while it is open.
 pub struct Web {
@@ -46,7 +50,9 @@ pub fn open(
         let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
-        let doors = doors(hub).merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
+        let gate = https::certificates(door.tls.clone(), None);
+        let doors = doors(hub, &exchange, gate, part.base_url());
+        let doors = doors.merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();
@@ -54,8 +60,14 @@ pub fn open(
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(hub: &Arc<Hub>) -> Router {
-    Router::new().merge(assets::router()).merge(shl::router(Arc::clone(hub)))
+fn doors(hub: &Arc<Hub>, exchange: &HubExchange, gate: Gate, base_url: String) -> Router {
+    let (viewing, clock) = (Arc::new(Viewing::new(exchange.clone(), random::bytes)), hub.clock());
+    let (views, time) = (Arc::clone(&viewing), Arc::clone(&clock));
+    Router::new()
+        .merge(assets::router())
+        .merge(shl::router(Arc::clone(hub)))
+        .merge(prompt::router(PromptParts { viewing, gate, base_url, clock, random: random::bytes }))
+        .merge(view::router(ViewParts { viewing: views, clock: time }))
 }
 
 impl Web {

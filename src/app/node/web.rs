@@ -8,12 +8,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::https::HttpsDoor;
+use crate::app::https::{self, HttpsDoor};
 use crate::app::node::config::NodeConfig;
 use crate::app::node::serve::{NodeRunError, accept_settings};
 use crate::doors::http::pages::assets;
+use crate::doors::http::prompt::{self, Gate, PromptParts};
+use crate::doors::http::view::{self, ViewParts};
 use crate::ports::clock::Clock;
 use crate::service::node::forward::Forwarder;
+use crate::service::viewing::Viewing;
+use crate::sys::random;
 
 /// What the doors of a node lean on.
 pub struct Front {
@@ -40,11 +44,18 @@ pub fn open(
     let (accepting, grace) = (accept_settings(config), config.timing.stop_grace());
     let door = HttpsDoor { listener, tls, accepting, grace };
     tracing::info!(address = %part.listen, "HTTPS serving");
-    serving.spawn(door.serve(doors(front), stop.clone()));
+    let gate = https::certificates(door.tls.clone(), Some(config.organisation));
+    serving.spawn(door.serve(doors(front, gate, part.base_url()), stop.clone()));
     Ok(())
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(_front: Front) -> Router {
-    Router::new().merge(assets::router())
+fn doors(front: Front, gate: Gate, base_url: String) -> Router {
+    let Front { forwarder, clock } = front;
+    let viewing = Arc::new(Viewing::new(forwarder, random::bytes));
+    let (views, time) = (Arc::clone(&viewing), Arc::clone(&clock));
+    Router::new()
+        .merge(assets::router())
+        .merge(prompt::router(PromptParts { viewing, gate, base_url, clock, random: random::bytes }))
+        .merge(view::router(ViewParts { viewing: views, clock: time }))
 }

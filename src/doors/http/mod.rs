@@ -5,8 +5,10 @@ pub mod answer;
 pub mod fhir;
 pub mod pages;
 pub mod patient;
+pub mod prompt;
 pub mod serve;
 pub mod shl;
+pub mod view;
 
 use std::time::Duration;
 

@@ -61,6 +61,7 @@ impl Speaker<'_> {
             organisation: message.publisher,
             organisation_name_zh: organisation.map(|it| it.name_zh.clone()).unwrap_or_default(),
             organisation_name_en: organisation.map(|it| it.name_en.clone()).unwrap_or_default(),
+            organisation_level: organisation.map(|it| it.level.clone()).unwrap_or_default(),
             items: message.items,
             item_name_zh: join(named.iter().map(|item| item.name_zh.as_str()).collect(), "、"),
             item_name_en: join(named.iter().map(|item| item.name_en.as_str()).collect(), ", "),

@@ -9,6 +9,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::organisation::Caller;
 use crate::service::exchange::{Chunks, Exchange, Refused, degraded};
@@ -147,6 +148,11 @@ impl Exchange for HubExchange {
             Err(Miss::Degraded(_)) => return Err(HubError::Unlinked.into()),
         };
         Ok(self.hub.open(caller, &sent).await?)
+    }
+
+    fn catalogue(&self) -> Arc<Catalogue> {
+        let rules = self.hub.parts.registry.rules(self.hub.now());
+        rules.map(|rules| Arc::clone(&rules.version.catalogue)).unwrap_or_default()
     }
 
     async fn fetch(&self, caller: &Caller, sent: pb::FetchRequest) -> Result<Chunks, Refused> {

@@ -112,6 +112,11 @@ impl Hub {
         }
     }
 
+    /// Gives the hub's clock.
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.parts.clock)
+    }
+
     /// Gives the time at the hub.
     pub fn now(&self) -> Moment {
         self.parts.clock.now()

@@ -28,7 +28,7 @@ pub struct Version {
     /// When it was recorded.
     pub received_at: Moment,
     /// Items, panels, units and body parts.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// Windows, negative rules, reasons and scopes.
     pub policy: Policy,
     /// Organisations.
@@ -72,6 +72,7 @@ impl Version {
         let find = |name: &str| files.iter().find(|file| file.name == name).map(|file| file.content.as_ref());
         let (catalogue, policy) = region::load_region(&region::RegionFiles::pick(find)?)?;
         let organisations = organisations::read(find(ORGANISATIONS).unwrap_or_default())?;
+        let catalogue = Arc::new(catalogue);
         Ok(Self { sequence, received_at, catalogue, policy, organisations, files })
     }
 }

@@ -1,8 +1,11 @@
 //! The exchange as a hospital's node offers it: whoever calls is of the hospital, and what is asked goes to the hub.
 
+use std::sync::Arc;
+
 use futures_util::stream;
 use tokio::time::Instant;
 
+use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Faulty;
 use crate::domain::organisation::Caller;
 use crate::service::exchange::{Chunks, Exchange, Refused};
@@ -46,6 +49,10 @@ impl Exchange for Forwarder {
 
     async fn open(&self, _caller: &Caller, sent: pb::OpenRequest) -> Result<pb::OpenResponse, Refused> {
         Ok(Self::open(self, sent).await?)
+    }
+
+    fn catalogue(&self) -> Arc<Catalogue> {
+        Self::catalogue(self)
     }
 
     async fn fetch(&self, _caller: &Caller, sent: pb::FetchRequest) -> Result<Chunks, Refused> {

@@ -3,6 +3,7 @@
 
 mod fetch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tonic::Status;
 use super::Node;
 use super::error::NodeError;
 use super::terms::Terms;
+use crate::domain::catalogue::Catalogue;
 use crate::domain::entry::LocalCode;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Pseudonym;
@@ -183,6 +185,11 @@ impl Forwarder {
         let offset = sent.offset;
         let chunks = self.hub.fetch(sent, self.settings.decide_wait_max).await?;
         Ok(Checked::new(chunks, digest, offset))
+    }
+
+    /// Gives the catalogue that the node works with.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.node.terms().catalogue)
     }
 
     async fn patient(&self, subject: Subject) -> Result<pb::Patient, Miss> {

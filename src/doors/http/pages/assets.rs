@@ -54,10 +54,11 @@ async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: Hea
 }
 
 /// What browsers are told each file is; whatever pages use stands here.
-const ASSETS: [Asset; 4] = [
+const ASSETS: [Asset; 5] = [
     Asset { name: "pages.css", media_type: STYLE, bytes: include_bytes!("static/pages.css") },
     Asset { name: "me.css", media_type: STYLE, bytes: include_bytes!("static/me.css") },
     Asset { name: "me.js", media_type: SCRIPT, bytes: include_bytes!("static/me.js") },
+    Asset { name: "prompt.js", media_type: SCRIPT, bytes: include_bytes!("static/prompt.js") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("static/icon.svg") },
 ];
 const STYLE: &str = "text/css; charset=utf-8";

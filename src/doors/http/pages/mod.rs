@@ -2,7 +2,10 @@
 //! loads and runs nothing that is not in the binary. What a page says stands in its own door.
 
 pub mod assets;
+pub mod facts;
 pub mod shown;
+#[cfg(test)]
+pub mod testing;
 pub mod texts;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};

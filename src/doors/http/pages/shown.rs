@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use time::{OffsetDateTime, UtcOffset};
 
+use crate::domain::specimen::Specimen;
 use crate::doors::http::pages::texts::Text;
 use crate::wire::pb::{self, Language};
 use pb::laboratory_result::Value;
@@ -120,6 +121,14 @@ pub fn item_name(result: &pb::ResultSummary, language: Language) -> &str {
         Some(pb::result_summary::Content::ImagingStudy(_)) | None => "",
     };
     pick(language, &result.item_name_zh, &result.item_name_en, local)
+}
+
+/// Names a specimen: in Chinese where its code is known, and as its code otherwise.
+pub fn specimen(code: &str, language: Language) -> String {
+    match Specimen::parse(code).filter(|_| language != Language::En) {
+        Some(known) if !known.name_zh().is_empty() => known.name_zh().to_owned(),
+        Some(_) | None => code.to_owned(),
+    }
 }
 
 /// Says what kind of original a media type is.
