@@ -9,6 +9,7 @@ use crate::domain::adcode::Adcode;
 use crate::domain::organisation::Role;
 use crate::pki::reload::{Reloading, Watcher, reloading};
 use crate::pki::tls::{self, Material, ServerTls, TlsError};
+use crate::pki::token::KeySetError;
 use crate::sys::files::{self, FileError};
 
 /// The four PEM files of one end.
@@ -33,6 +34,17 @@ pub enum CredentialsError {
     /// The files make no TLS settings.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A client's keys cannot be used.
+    #[error("{path}: {source}", path = path.display())]
+    Keys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeySetError,
+    },
+    /// A client is named twice, or its hospital is missing, no code, or not the node's own.
+    #[error("https.clients, issuer {0}: named twice, or its organisation is missing or not one that may come here")]
+    Client(String),
 }
 
 /// Settings that follow their files, with the watcher to run.

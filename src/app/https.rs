@@ -3,7 +3,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,15 +11,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::clients::{ClientPart, PatientIdentifierPart};
 use crate::app::credentials::{self, CredentialsError, TlsFiles};
 use crate::app::settings::beside;
-use crate::domain::fault::Fault;
-use crate::domain::organisation::{OrganisationCode, Role};
-use crate::doors::auth::revoked;
 use crate::doors::http;
-use crate::doors::http::answer::Problem;
-use crate::doors::http::prompt::Gate;
-use crate::doors::tls::Peer;
 use crate::doors::tls::{AcceptSettings, accept};
 use crate::pki::reload::Reloading;
 use crate::pki::tls::ServerTls;
@@ -37,6 +31,12 @@ pub struct HttpsPart {
     pub certificate: Option<PathBuf>,
     /// Its private key.
     pub key: Option<PathBuf>,
+    /// Programs of hospitals that come with tokens; without any, only client certificates are taken.
+    #[serde(default)]
+    pub clients: Vec<ClientPart>,
+    /// What order screens call the region's identifier types, before the usual names.
+    #[serde(default)]
+    pub identifiers: Vec<PatientIdentifierPart>,
 }
 
 /// A bound HTTPS door that does not serve yet.
@@ -52,23 +52,13 @@ pub struct HttpsDoor {
     pub grace: Duration,
 }
 
-/// Makes the gate for programs with a hospital's client certificate; at a node, of its `own` hospital alone.
-pub fn certificates(tls: Reloading<ServerTls>, own: Option<OrganisationCode>) -> Gate {
-    Arc::new(move |request| {
-        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.caller.as_ref());
-        let caller = peer.filter(|caller| !revoked(caller, &tls.current()));
-        let caller = caller.ok_or_else(|| Problem::new(Fault::Unproven, ""))?;
-        let served = caller.role == Role::Hospital && own.is_none_or(|own| own == caller.organisation);
-        served.then(|| Arc::clone(caller)).ok_or_else(|| Problem::new(Fault::Denied, "this organisation is not served"))
-    })
-}
-
 impl HttpsPart {
     /// Brings the paths, written in the configuration `file`, to the process's own folder.
     pub fn place_beside(&mut self, file: &Path) {
         for path in self.certificate.iter_mut().chain(&mut self.key) {
             *path = beside(file, path);
         }
+        self.clients.iter_mut().for_each(|client| client.place_beside(file));
     }
 
     /// Gives the address by which callers reach the door, without a slash at the end.

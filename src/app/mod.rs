@@ -3,6 +3,7 @@
 pub mod ca;
 mod ca_folder;
 pub mod client;
+pub mod clients;
 pub mod credentials;
 pub mod demo;
 pub mod eqa;

@@ -14,6 +14,7 @@ mod eqa;
 mod images;
 mod laboratory;
 mod layout;
+mod order_screen;
 mod pages;
 mod patience;
 mod people;

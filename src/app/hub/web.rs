@@ -8,15 +8,18 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::https::{self, HttpsDoor};
+use crate::app::clients::{self, Watching, Whose};
+use crate::app::https::HttpsDoor;
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
 use crate::app::process::Behind;
 use crate::doors::auth::revoked;
+use crate::doors::http::cds::Cds;
+use crate::doors::http::client::ClientGate;
 use crate::doors::http::fhir::{self, FhirDoor, Readers};
 use crate::doors::http::pages::assets;
-use crate::doors::http::prompt::{self, Gate, PromptParts};
+use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::shl;
 use crate::doors::http::view::{self, ViewParts};
 use crate::service::hub::Hub;
@@ -50,8 +53,12 @@ pub fn open(
         let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
-        let gate = https::certificates(door.tls.clone(), None);
-        let doors = doors(hub, &exchange, gate, part.base_url());
+        let watching = Watching { interval: config.limits.watch_interval(), behind: &behind.tasks, stop: &behind.stop };
+        let whose = Whose { region: config.region, own: None, clock: hub.clock() };
+        let gate = clients::gate(part, whose, door.tls.clone(), &watching)?;
+        let viewing = Arc::new(Viewing::new(exchange.clone(), random::bytes));
+        let cds = Cds::new(Arc::clone(&gate), Arc::clone(&viewing), clients::identifiers(part), behind.tasks.clone());
+        let doors = doors(hub, viewing, &gate).merge(Arc::new(cds).router());
         let doors = doors.merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
         serving.spawn(door.serve(doors, stop.clone()));
     }
@@ -60,14 +67,16 @@ pub fn open(
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(hub: &Arc<Hub>, exchange: &HubExchange, gate: Gate, base_url: String) -> Router {
-    let (viewing, clock) = (Arc::new(Viewing::new(exchange.clone(), random::bytes)), hub.clock());
-    let (views, time) = (Arc::clone(&viewing), Arc::clone(&clock));
+fn doors(hub: &Arc<Hub>, viewing: Arc<Viewing<HubExchange>>, gate: &Arc<ClientGate>) -> Router {
+    let views = ViewParts { viewing: Arc::clone(&viewing), clock: hub.clock() };
+    let base_url = gate.base_url().to_owned();
+    let gate = clients::prompting(Arc::clone(gate));
+    let prompts = PromptParts { viewing, gate, base_url, clock: hub.clock(), random: random::bytes };
     Router::new()
         .merge(assets::router())
         .merge(shl::router(Arc::clone(hub)))
-        .merge(prompt::router(PromptParts { viewing, gate, base_url, clock, random: random::bytes }))
-        .merge(view::router(ViewParts { viewing: views, clock: time }))
+        .merge(prompt::router(prompts))
+        .merge(view::router(views))
 }
 
 impl Web {

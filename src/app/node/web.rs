@@ -8,11 +8,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::https::{self, HttpsDoor};
+use crate::app::clients::{self, Watching, Whose};
+use crate::app::https::HttpsDoor;
 use crate::app::node::config::NodeConfig;
 use crate::app::node::serve::{NodeRunError, accept_settings};
+use crate::doors::http::cds::Cds;
+use crate::doors::http::client::ClientGate;
 use crate::doors::http::pages::assets;
-use crate::doors::http::prompt::{self, Gate, PromptParts};
+use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::view::{self, ViewParts};
 use crate::ports::clock::Clock;
 use crate::service::node::forward::Forwarder;
@@ -44,18 +47,21 @@ pub fn open(
     let (accepting, grace) = (accept_settings(config), config.timing.stop_grace());
     let door = HttpsDoor { listener, tls, accepting, grace };
     tracing::info!(address = %part.listen, "HTTPS serving");
-    let gate = https::certificates(door.tls.clone(), Some(config.organisation));
-    serving.spawn(door.serve(doors(front, gate, part.base_url()), stop.clone()));
+    let watching = Watching { interval: config.timing.watch_interval(), behind, stop };
+    let whose = Whose { region: config.region, own: Some(config.organisation), clock: Arc::clone(&front.clock) };
+    let gate = clients::gate(part, whose, door.tls.clone(), &watching)?;
+    let viewing = Arc::new(Viewing::new(front.forwarder, random::bytes));
+    let cds = Cds::new(Arc::clone(&gate), Arc::clone(&viewing), clients::identifiers(part), behind.clone());
+    let doors = doors(viewing, &front.clock, &gate).merge(Arc::new(cds).router());
+    serving.spawn(door.serve(doors, stop.clone()));
     Ok(())
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(front: Front, gate: Gate, base_url: String) -> Router {
-    let Front { forwarder, clock } = front;
-    let viewing = Arc::new(Viewing::new(forwarder, random::bytes));
-    let (views, time) = (Arc::clone(&viewing), Arc::clone(&clock));
-    Router::new()
-        .merge(assets::router())
-        .merge(prompt::router(PromptParts { viewing, gate, base_url, clock, random: random::bytes }))
-        .merge(view::router(ViewParts { viewing: views, clock: time }))
+fn doors(viewing: Arc<Viewing<Forwarder>>, clock: &Arc<dyn Clock>, gate: &Arc<ClientGate>) -> Router {
+    let views = ViewParts { viewing: Arc::clone(&viewing), clock: Arc::clone(clock) };
+    let base_url = gate.base_url().to_owned();
+    let gate = clients::prompting(Arc::clone(gate));
+    let prompts = PromptParts { viewing, gate, base_url, clock: Arc::clone(clock), random: random::bytes };
+    Router::new().merge(assets::router()).merge(prompt::router(prompts)).merge(view::router(views))
 }

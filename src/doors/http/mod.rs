@@ -2,6 +2,8 @@
 //! of who may ask; here is the frame that all share: connections, limits and headers.
 
 pub mod answer;
+pub mod cds;
+pub mod client;
 pub mod fhir;
 pub mod pages;
 pub mod patient;

@@ -36,7 +36,7 @@ pub mod retrieval;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
-mod tests;
+pub mod tests;
 pub mod transparency;
 mod tunnel;
 mod turn;

@@ -24,10 +24,11 @@ use crate::wire::pb;
 use crate::wire::record::Record;
 use crate::wire::statement;
 
-const PATIENT: [u8; 16] = [2; 16];
+/// The patient.
+pub const PATIENT: [u8; 16] = [2; 16];
 
 /// A hospital that publishes.
-struct Publisher {
+pub struct Publisher {
     signer: Signer25519,
     caller: Caller,
     sequence: u64,
@@ -35,7 +36,8 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(world: &World, organisation: &str, number: u8) -> Self {
+    /// Makes one with a key of its own.
+    pub fn new(world: &World, organisation: &str, number: u8) -> Self {
         Self {
             signer: world.signer(organisation, Role::Hospital, number),
             caller: caller(organisation, Role::Hospital),
@@ -70,7 +72,8 @@ impl Publisher {
         world.hub.take_batch(&self.caller, batch.encode(), &certificate).await
     }
 
-    async fn publish(&mut self, world: &World, entries: &[Entry]) -> pb::Receipt {
+    /// Publishes the next batch.
+    pub async fn publish(&mut self, world: &World, entries: &[Entry]) -> pb::Receipt {
         let batch = self.batch(entries, world.clock.now());
         let receipt = self.send(world, &batch).await.unwrap();
         (self.sequence, self.previous) = (batch.header.sequence, batch.header_digest());
@@ -79,7 +82,7 @@ impl Publisher {
 }
 
 /// A potassium result of the other hospital, collected so many hours ago.
-fn result(world: &World, name: u8, hours_ago: i64) -> Entry {
+pub fn result(world: &World, name: u8, hours_ago: i64) -> Entry {
     let mut entry = potassium();
     entry.publisher = code(OTHER_HOSPITAL);
     entry.laboratory = code(OTHER_HOSPITAL);
@@ -93,7 +96,7 @@ fn result(world: &World, name: u8, hours_ago: i64) -> Entry {
 }
 
 /// Lets the centre say that a laboratory passed potassium.
-pub(super) async fn qualify(world: &World, laboratory: &str) {
+pub async fn qualify(world: &World, laboratory: &str) {
     use prost::Message;
     let now = world.clock.now();
     let round = pb::EqaResult {
@@ -126,7 +129,8 @@ pub(super) async fn qualify(world: &World, laboratory: &str) {
         .await;
 }
 
-pub(super) fn check_request(key: &str, item: &str) -> pb::CheckRequest {
+/// An order of one item.
+pub fn check_request(key: &str, item: &str) -> pb::CheckRequest {
     pb::CheckRequest {
         check_key: key.into(),
         patient: Some(pb::Patient { pseudonym: PATIENT.to_vec().into(), ..Default::default() }),
@@ -159,12 +163,13 @@ fn decide_request(key: &str, prompt: &pb::Prompt, outcome: pb::decision::Outcome
     }
 }
 
-fn doctor() -> Caller {
+/// The hospital that orders.
+pub fn doctor() -> Caller {
     caller(HOSPITAL, Role::Hospital)
 }
 
 /// A world in which the other hospital has published a qualified potassium result of the patient.
-async fn prompted_world() -> (World, Publisher, pb::Prompt) {
+pub async fn prompted_world() -> (World, Publisher, pb::Prompt) {
     let world = World::new().await;
     qualify(&world, OTHER_HOSPITAL).await;
     let mut publisher = Publisher::new(&world, OTHER_HOSPITAL, 50);
@@ -174,7 +179,8 @@ async fn prompted_world() -> (World, Publisher, pb::Prompt) {
     (world, publisher, prompt)
 }
 
-async fn figure(world: &World, figure: Figure) -> u64 {
+/// Gives a figure of the ordering hospital today.
+pub async fn figure(world: &World, figure: Figure) -> u64 {
     let day = world.clock.now().local_day();
     let key = FigureKey { day, organisation: code(HOSPITAL), item: None, figure };
     // A check that prompts nothing is not waited for; what follows it is.

@@ -21,6 +21,16 @@ pub struct Link {
     pub url: String,
 }
 
+impl Link {
+    /// Makes a link that opens a result.
+    pub fn to(result: &pb::ResultSummary, url: String, words: Words) -> Self {
+        let images = matches!(result.content, Some(pb::result_summary::Content::ImagingStudy(_)));
+        let (zh, en) = if images { ("查看影像", "Images") } else { ("查看报告", "Report") };
+        let name = item_name(result, words);
+        Self { label: words.say(&format!("{zh}：{name}"), &format!("{en}: {name}")), url }
+    }
+}
+
 /// What a card is written with.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
@@ -33,7 +43,11 @@ pub struct Shown<'a> {
 /// Writes the body of an answer; `quiet` tells of results that were not offered, where that was asked for.
 pub fn answer(cards: Vec<Json>, quiet: Option<Vec<Json>>) -> String {
     let mut members = vec![("cards", Json::Array(cards))];
-    members.extend(quiet.map(|quiet| ("extension", Json::Object(vec![("com.concord.quiet", Json::Array(quiet))]))));
+    members.extend(
+        quiet
+            .filter(|quiet| !quiet.is_empty())
+            .map(|quiet| ("extension", Json::Object(vec![("com.concord.quiet", Json::Array(quiet))]))),
+    );
     Json::Object(members).to_string()
 }
 

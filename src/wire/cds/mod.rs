@@ -10,6 +10,7 @@ mod feedback;
 mod order;
 mod part;
 mod patient;
+mod quiet;
 mod request;
 mod words;
 
@@ -18,6 +19,7 @@ pub use self::discovery::{ORDERS, RECENT, discovery};
 pub use self::feedback::{Entry, feedback};
 pub use self::order::DraftOrder;
 pub use self::patient::{IdentifierName, IdentifierNames};
+pub use self::quiet::Quiet;
 pub use self::request::{Hook, HookRequest, Prefetched};
 pub use self::words::Words;
 

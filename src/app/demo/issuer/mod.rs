@@ -161,7 +161,14 @@ async fn serve(
     let IssuerTls { authority, revocation_list, certificate, key } = config.tls.clone();
     let files = TlsFiles { authority, list: revocation_list, certificate, key };
     let IssuerAddress { listen, base_url } = config.https.clone();
-    let part = HttpsPart { listen, base_url: Some(base_url), certificate: None, key: None };
+    let part = HttpsPart {
+        listen,
+        base_url: Some(base_url),
+        certificate: None,
+        key: None,
+        clients: Vec::new(),
+        identifiers: Vec::new(),
+    };
     let tls = part.tls(files, WATCH_INTERVAL, &behind, stop.clone())?;
     let region = REGION.parse().unwrap_or_else(|error| unreachable!("the cast is checked: {error}"));
     let accepting = AcceptSettings::new(region);
