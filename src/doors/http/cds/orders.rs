@@ -1,5 +1,6 @@
 //! Cards for orders and for an opened record.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::Message;
@@ -30,6 +31,7 @@ impl<E: Exchange> Cds<E> {
             request.orders.iter().map(|order| question(order, patient, &request.visit, words)).collect();
         let mut known: Vec<Option<Arc<Answered>>> =
             questions.iter().map(|question| self.sessions.recall(&key, question)).collect();
+        self.renew(caller, &key, &questions, &mut known, arrived).await?;
         let open: Vec<usize> =
             (0..known.len()).filter(|place| known.get(*place).is_some_and(Option::is_none)).collect();
         let mut quiet = Vec::new();
@@ -43,11 +45,12 @@ impl<E: Exchange> Cds<E> {
                 lines: lines.collect(),
                 language: words.0.into(),
             };
-            let checked = self.viewing.exchange().check(caller, asked, arrived).await?;
+            let asked = Arc::new(asked);
+            let checked = self.viewing.exchange().check(caller, pb::CheckRequest::clone(&asked), arrived).await?;
             quiet.extend(checked.degraded.map(|degraded| Quiet::degraded(&degraded)));
             for (place, line) in open.iter().zip(checked.lines) {
                 let links = self.links(caller, request, patient, &line, words);
-                let answered = Arc::new(Answered::new(line, links));
+                let answered = Arc::new(Answered::new(line, links, Arc::clone(&asked)));
                 if let (Some(question), Some(slot)) = (questions.get(*place), known.get_mut(*place)) {
                     self.sessions.keep(&key, *question, Arc::clone(&answered));
                     *slot = Some(answered);
@@ -65,6 +68,34 @@ impl<E: Exchange> Cds<E> {
             }
         }
         Ok(answer(cards, request.quiet.then_some(quiet)))
+    }
+
+    /// Asks again, by their own keys, the checks that were answered a while ago: nothing is counted twice, and what the
+    /// patient has taken back since is told no more.
+    async fn renew(
+        &self,
+        caller: &Caller,
+        key: &SessionKey,
+        questions: &[Question],
+        known: &mut [Option<Arc<Answered>>],
+        arrived: Instant,
+    ) -> Result<(), Refused> {
+        let stale = known.iter().flatten().filter(|answered| answered.is_stale());
+        let checks: BTreeMap<String, Arc<pb::CheckRequest>> =
+            stale.map(|answered| (answered.check.check_key.clone(), Arc::clone(&answered.check))).collect();
+        for check in checks.values() {
+            let checked = self.viewing.exchange().check(caller, pb::CheckRequest::clone(check), arrived).await?;
+            for (slot, question) in known.iter_mut().zip(questions) {
+                let Some(answered) = slot.as_ref().filter(|it| it.check.check_key == check.check_key) else { continue };
+                let line = checked.lines.iter().find(|line| line.line_id == answered.line.line_id).cloned();
+                let renewed = Arc::new(answered.renewed(line));
+                if checked.degraded.is_none() {
+                    self.sessions.keep(key, *question, Arc::clone(&renewed));
+                }
+                *slot = Some(renewed);
+            }
+        }
+        Ok(())
     }
 
     /// Tells of a patient's recent results.

@@ -36,6 +36,9 @@ pub struct Answered {
     pub line: pb::LineAnswer,
     /// Links of its card.
     pub links: Vec<Link>,
+    /// The check that was answered.
+    pub check: Arc<pb::CheckRequest>,
+    at: Instant,
     shown: AtomicBool,
 }
 
@@ -48,9 +51,24 @@ struct Session {
 }
 
 impl Answered {
-    /// Keeps an answer with the links of its card.
-    pub fn new(line: pb::LineAnswer, links: Vec<Link>) -> Self {
-        Self { line, links, shown: AtomicBool::new(false) }
+    /// Keeps an answer of a check with the links of its card.
+    pub fn new(line: pb::LineAnswer, links: Vec<Link>, check: Arc<pb::CheckRequest>) -> Self {
+        Self { line, links, check, at: Instant::now(), shown: AtomicBool::new(false) }
+    }
+
+    /// Says whether the check should be asked once more: the patient may have taken back since what it rests on.
+    pub fn is_stale(&self) -> bool {
+        self.at.elapsed() >= FRESH
+    }
+
+    /// Puts what the check answers now in the place of what it answered; nothing where it answers no more.
+    pub fn renewed(&self, line: Option<pb::LineAnswer>) -> Self {
+        let line = line.unwrap_or_else(|| pb::LineAnswer { line_id: self.line.line_id.clone(), ..Default::default() });
+        let kept = |link: &pb::Prompt| line.prompts.iter().any(|prompt| prompt.prompt_id == link.prompt_id);
+        let links = self.line.prompts.iter().zip(&self.links).filter(|(prompt, _)| kept(prompt));
+        let links = links.map(|(_, link)| link.clone()).collect();
+        let shown = AtomicBool::new(self.shown.load(Ordering::Relaxed));
+        Self { line, links, check: Arc::clone(&self.check), at: Instant::now(), shown }
     }
 
     /// Notes that its card is shown; gives its prompts the first time, for that to be recorded.
@@ -106,6 +124,8 @@ impl Sessions {
     }
 }
 
+/// A consent that ends is to be felt within ten seconds.
+const FRESH: Duration = Duration::from_secs(5);
 const SESSION_LIFETIME: Duration = Duration::from_secs(600);
 const SESSIONS_MAX: usize = 10_000;
 const ANSWERS_MAX: usize = 128;
