@@ -99,15 +99,19 @@ pub enum PatientsError {
     Secret(PathBuf),
 }
 
-/// Gives the patients' doors; none where the configuration has no `[patients]`.
+/// Gives the gate before everything of patients; none where the configuration has no `[patients]`.
 ///
 /// # Errors
 /// [`PatientsError`] naming what to correct; do not start.
-pub fn doors(config: &HubConfig, hub: &Arc<Hub>) -> Result<Router, PatientsError> {
-    let (Some(part), Some(https)) = (&config.patients, &config.https) else { return Ok(Router::new()) };
+pub fn gate(config: &HubConfig, hub: &Arc<Hub>) -> Result<Option<Arc<Gate>>, PatientsError> {
+    let Some(part) = &config.patients else { return Ok(None) };
     let issuer = Issuer::new(part.settings()?, |keys| KeySet::parse(keys).ok())?;
-    let gate = Arc::new(Gate::new(Arc::clone(hub), issuer, part.rules(), gateway(config)?));
-    Ok(patient::doors(&gate, &https.base_url(), random::bytes::<32>))
+    Ok(Some(Arc::new(Gate::new(Arc::clone(hub), issuer, part.rules(), gateway(config)?))))
+}
+
+/// Gives the patients' doors behind their gate, where there is one.
+pub fn doors(gate: Option<&Arc<Gate>>, base_url: &str) -> Router {
+    gate.map_or_else(Router::new, |gate| patient::doors(gate, base_url, random::bytes::<32>))
 }
 
 /// Names the organisation as which the hub does what patients ask: its own, as the patients' entrance.

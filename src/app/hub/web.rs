@@ -49,8 +49,6 @@ pub fn open(
         let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
         let trusted = tls.clone();
-        let readers = Readers::new(move |caller| revoked(caller, &trusted.current()));
-        let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let door = HttpsDoor { listener, tls, accepting, grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
         let watching = Watching { interval: config.limits.watch_interval(), behind: &behind.tasks, stop: &behind.stop };
@@ -58,8 +56,12 @@ pub fn open(
         let gate = clients::gate(part, whose, door.tls.clone(), &watching)?;
         let viewing = Arc::new(Viewing::new(exchange.clone(), random::bytes));
         let cds = Cds::new(Arc::clone(&gate), Arc::clone(&viewing), clients::identifiers(part), behind.tasks.clone());
+        let patients_gate = patients::gate(config, hub)?;
+        let readers = Readers::new(move |caller| revoked(caller, &trusted.current()));
+        let readers = readers.with_programs(Arc::clone(&gate)).with_patients(patients_gate.clone());
+        let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let doors = doors(hub, viewing, &gate).merge(Arc::new(cds).router());
-        let doors = doors.merge(fhir::router(fhir)).merge(patients::doors(config, hub)?);
+        let doors = doors.merge(fhir::router(fhir)).merge(patients::doors(patients_gate.as_ref(), &part.base_url()));
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();

@@ -56,7 +56,7 @@ pub async fn record_refusal(hub: &Hub, reader: &Reader, patient: Pseudonym, aske
 fn plain(reader: &Reader, patient: Pseudonym, asked: &str, outcome: pb::AccessOutcome) -> Access {
     Access {
         patient,
-        guardian: reader.guardian(),
+        guardian: None,
         kind: reader.kind_of_access(),
         actor: reader.actor(),
         purpose: reader.purpose().to_owned(),

@@ -162,8 +162,12 @@ async fn search(
 ) -> Result<Response, Refusal> {
     let strict = negotiate::is_strict(headers);
     let manner = Manner { strict, base: &door.base, now: door.hub.now() };
-    let search = Search::read(searchable, &sent, manner)?;
+    let mut search = Search::read(searchable, &sent, manner)?;
     let kind = searchable.kind;
+    if kind == "Patient" {
+        // The number that somebody was searched by stands in no link.
+        search.used.retain(|(name, _)| name != "identifier");
+    }
     let gathered = match kind {
         "Patient" => search_patient(door, reader, &search).await?,
         _ if searchable.of_patient => {

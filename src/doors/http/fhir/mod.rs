@@ -24,6 +24,7 @@ pub use self::reader::{Reader, Readers};
 use crate::domain::adcode::Adcode;
 use crate::domain::time::Moment;
 use crate::doors::http::fhir::answer::Refusal;
+use crate::doors::tls::Peer;
 use crate::service::hub::Hub;
 use crate::wire::fhir::Context;
 
@@ -68,7 +69,9 @@ pub fn router(door: FhirDoor) -> Router {
 async fn admit(State(door): State<Arc<FhirDoor>>, mut request: Request, next: Next) -> Result<Response, Refusal> {
     // The statement of what works tells nothing of anybody.
     if !(request.method() == Method::GET && request.uri().path() == "/metadata") {
-        let reader = door.readers.reader(request.headers(), request.extensions())?;
+        let peer = request.extensions().get::<Peer>().cloned();
+        let path = format!("{PREFIX}{}", request.uri().path());
+        let reader = door.readers.reader(request.headers(), peer, &path).await?;
         request.extensions_mut().insert(reader);
     }
     negotiate::must_be_json(request.headers(), request.uri().query())?;

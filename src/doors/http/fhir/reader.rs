@@ -1,14 +1,16 @@
-//! Who reads: an organisation of the region, by its client certificate, or a patient by a token of the patients' own
-//! entrance.
+//! Who reads: an organisation of the region by its client certificate, a hospital's program by a token that it signs, or
+//! a patient by a token of the patients' issuer.
 
 use std::sync::Arc;
 
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{HeaderMap, header};
 
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Pseudonym;
 use crate::domain::organisation::{Caller, Role};
+use crate::doors::http::client::ClientGate;
 use crate::doors::http::fhir::answer::Refusal;
+use crate::doors::http::patient::gate::Gate;
 use crate::doors::tls::Peer;
 use crate::service::hub::reading::Viewer;
 use crate::wire::pb;
@@ -25,37 +27,59 @@ pub enum Reader {
         /// What for.
         purpose: String,
     },
-    /// A patient, or a guardian who acts for the patient.
+    /// A patient.
     Patient {
         /// The patients' entrance.
         caller: Arc<Caller>,
         /// The patient.
         patient: Pseudonym,
-        /// The guardian who acts, if one does.
-        guardian: Option<Pseudonym>,
     },
 }
 
 /// Finds out who reads.
 pub struct Readers {
     revoked: Box<dyn Fn(&Caller) -> bool + Send + Sync>,
+    programs: Option<Arc<ClientGate>>,
+    patients: Option<Arc<Gate>>,
 }
 
 impl Readers {
     /// Believes client certificates of the region, unless `revoked` says otherwise.
     pub fn new(revoked: impl Fn(&Caller) -> bool + Send + Sync + 'static) -> Self {
-        Self { revoked: Box::new(revoked) }
+        Self { revoked: Box::new(revoked), programs: None, patients: None }
     }
 
-    /// Gives who reads.
+    /// Believes the tokens of hospitals' programs too.
+    #[must_use]
+    pub fn with_programs(self, gate: Arc<ClientGate>) -> Self {
+        Self { programs: Some(gate), ..self }
+    }
+
+    /// Believes the tokens of patients too, where there is a gate for them.
+    #[must_use]
+    pub fn with_patients(self, gate: Option<Arc<Gate>>) -> Self {
+        Self { patients: gate, ..self }
+    }
+
+    /// Gives who reads at `path`: whoever a token names where one is sent, otherwise the organisation of the
+    /// certificate.
     ///
     /// # Errors
     /// [`Refusal`] 401 without detail for whoever proves nothing.
-    pub fn reader(&self, headers: &HeaderMap, extensions: &Extensions) -> Result<Reader, Refusal> {
-        let caller = extensions.get::<Peer>().and_then(|peer| peer.caller.clone());
-        let caller = caller.filter(|caller| !(self.revoked)(caller));
-        let caller = caller.ok_or_else(|| Refusal::of(Fault::Unproven, ""))?;
-        Reader::organisation(caller, headers)
+    pub async fn reader(&self, headers: &HeaderMap, peer: Option<Peer>, path: &str) -> Result<Reader, Refusal> {
+        if !headers.contains_key(header::AUTHORIZATION) {
+            let caller = peer.and_then(|peer| peer.caller).filter(|caller| !(self.revoked)(caller));
+            return Reader::organisation(caller.ok_or_else(|| Refusal::of(Fault::Unproven, ""))?, headers);
+        }
+        // The two name different issuers, so that a token passes one gate at most.
+        let program = self.programs.as_ref().and_then(|gate| gate.admit(peer.as_ref(), headers, path).ok());
+        if let Some(caller) = program {
+            return Reader::organisation(caller, headers);
+        }
+        let gate = self.patients.as_ref().ok_or_else(|| Refusal::of(Fault::Unproven, ""))?;
+        let shown = gate.bearer(headers).await;
+        let patient = shown.map_err(|error| Refusal::of(error.fault(), &error.to_string()))?;
+        Ok(Reader::Patient { caller: Arc::new(gate.gateway().clone()), patient: patient.pseudonym })
     }
 }
 
@@ -102,14 +126,6 @@ impl Reader {
                 Role::Regulator | Role::QcCentre | Role::Operator => OVERSEEN.contains(&kind),
                 Role::PatientGateway => kind == "Organization",
             },
-        }
-    }
-
-    /// Gives the guardian who acts, if one does.
-    pub fn guardian(&self) -> Option<Pseudonym> {
-        match self {
-            Self::Organisation { .. } => None,
-            Self::Patient { guardian, .. } => *guardian,
         }
     }
 
