@@ -14,6 +14,7 @@ use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::app::order::{self, OrderArgs};
+use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
@@ -40,6 +41,7 @@ enum Command {
     Stats(StatsArgs),
     Verify(VerifyArgs),
     Demo(DemoArgs),
+    Render(RenderArgs),
     #[command(hide = true)]
     DemoIssuer(DemoIssuerArgs),
 }
@@ -73,6 +75,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
+        Command::Render(args) => std::process::exit(render::run(args)),
     }
 }
 

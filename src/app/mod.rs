@@ -14,6 +14,8 @@ pub mod map;
 pub mod node;
 pub mod order;
 pub mod process;
+pub mod render;
+pub mod renderer;
 pub mod settings;
 pub mod stats;
 pub mod verify;

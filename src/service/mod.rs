@@ -3,5 +3,7 @@
 pub mod capability;
 pub mod exchange;
 pub mod hub;
+pub mod imaging;
+pub mod kept;
 pub mod node;
 pub mod viewing;

@@ -14,10 +14,12 @@ use crate::app::hub::config::HubConfig;
 use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
 use crate::app::process::Behind;
+use crate::app::renderer::ProcessRenderer;
 use crate::doors::auth::revoked;
 use crate::doors::http::cds::Cds;
 use crate::doors::http::client::ClientGate;
 use crate::doors::http::fhir::{self, FhirDoor, Readers};
+use crate::doors::http::image;
 use crate::doors::http::pages::assets;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::shl;
@@ -71,6 +73,7 @@ pub fn open(
 /// Gives the doors, each with its own paths.
 fn doors(hub: &Arc<Hub>, viewing: Arc<Viewing<HubExchange>>, gate: &Arc<ClientGate>) -> Router {
     let views = ViewParts { viewing: Arc::clone(&viewing), clock: hub.clock() };
+    let images = image::router(Arc::clone(&viewing), Arc::new(ProcessRenderer::new()), hub.clock());
     let base_url = gate.base_url().to_owned();
     let gate = clients::prompting(Arc::clone(gate));
     let prompts = PromptParts { viewing, gate, base_url, clock: hub.clock(), random: random::bytes };
@@ -79,6 +82,7 @@ fn doors(hub: &Arc<Hub>, viewing: Arc<Viewing<HubExchange>>, gate: &Arc<ClientGa
         .merge(shl::router(Arc::clone(hub)))
         .merge(prompt::router(prompts))
         .merge(view::router(views))
+        .merge(images)
 }
 
 impl Web {

@@ -12,8 +12,10 @@ use crate::app::clients::{self, Watching, Whose};
 use crate::app::https::HttpsDoor;
 use crate::app::node::config::NodeConfig;
 use crate::app::node::serve::{NodeRunError, accept_settings};
+use crate::app::renderer::ProcessRenderer;
 use crate::doors::http::cds::Cds;
 use crate::doors::http::client::ClientGate;
+use crate::doors::http::image;
 use crate::doors::http::pages::assets;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::view::{self, ViewParts};
@@ -60,8 +62,9 @@ pub fn open(
 /// Gives the doors, each with its own paths.
 fn doors(viewing: Arc<Viewing<Forwarder>>, clock: &Arc<dyn Clock>, gate: &Arc<ClientGate>) -> Router {
     let views = ViewParts { viewing: Arc::clone(&viewing), clock: Arc::clone(clock) };
+    let images = image::router(Arc::clone(&viewing), Arc::new(ProcessRenderer::new()), Arc::clone(clock));
     let base_url = gate.base_url().to_owned();
     let gate = clients::prompting(Arc::clone(gate));
     let prompts = PromptParts { viewing, gate, base_url, clock: Arc::clone(clock), random: random::bytes };
-    Router::new().merge(assets::router()).merge(prompt::router(prompts)).merge(view::router(views))
+    Router::new().merge(assets::router()).merge(prompt::router(prompts)).merge(view::router(views)).merge(images)
 }

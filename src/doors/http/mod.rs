@@ -5,6 +5,7 @@ pub mod answer;
 pub mod cds;
 pub mod client;
 pub mod fhir;
+pub mod image;
 pub mod pages;
 pub mod patient;
 pub mod prompt;

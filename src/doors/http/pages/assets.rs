@@ -54,12 +54,14 @@ async fn serve(Path(name): Path<String>, RawQuery(query): RawQuery, headers: Hea
 }
 
 /// What browsers are told each file is; whatever pages use stands here.
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 7] = [
     Asset { name: "pages.css", media_type: STYLE, bytes: include_bytes!("static/pages.css") },
     Asset { name: "me.css", media_type: STYLE, bytes: include_bytes!("static/me.css") },
     Asset { name: "me.js", media_type: SCRIPT, bytes: include_bytes!("static/me.js") },
     Asset { name: "prompt.js", media_type: SCRIPT, bytes: include_bytes!("static/prompt.js") },
     Asset { name: "icon.svg", media_type: "image/svg+xml", bytes: include_bytes!("static/icon.svg") },
+    Asset { name: "viewer.css", media_type: STYLE, bytes: include_bytes!("static/viewer.css") },
+    Asset { name: "viewer.js", media_type: SCRIPT, bytes: include_bytes!("static/viewer.js") },
 ];
 const STYLE: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
