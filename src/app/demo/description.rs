@@ -90,10 +90,10 @@ fn patient(patient: &Patient) -> Value {
     })
 }
 
-/// The name in every server's certificate.
 /// Gives the address of an HTTPS door, under the name in its certificate.
 fn https(address: SocketAddr) -> String {
     format!("https://{SERVER_NAME}:{}", address.port())
 }
 
+/// The name in every server's certificate.
 const SERVER_NAME: &str = "localhost";

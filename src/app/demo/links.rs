@@ -12,6 +12,7 @@ use crate::app::demo::layout::{Layout, Settled};
 use crate::domain::organisation::Role;
 use crate::domain::time::Moment;
 use crate::peer::channel::{HubAddress, HubAddressError, HubChannel};
+use crate::sys::files::FileError;
 
 /// The demo's region as its story sees it.
 pub struct World {
@@ -32,6 +33,12 @@ pub enum LinkError {
     /// The address is none.
     #[error(transparent)]
     Address(#[from] HubAddressError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A certificate cannot be used over HTTPS.
+    #[error("prepare HTTPS: {0}")]
+    Https(#[from] reqwest::Error),
 }
 
 impl World {

@@ -17,6 +17,7 @@ mod scan;
 mod step;
 mod story;
 mod tell;
+mod web;
 
 use std::io::{self, Write};
 use std::path::PathBuf;

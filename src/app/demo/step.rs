@@ -60,6 +60,9 @@ pub enum StepError {
     /// A DICOM association broke.
     #[error("DICOM: {0}")]
     Dicom(String),
+    /// There is no answer over HTTPS.
+    #[error("HTTPS: {0}")]
+    Web(#[from] reqwest::Error),
     /// There is no way to a process.
     #[error(transparent)]
     Link(#[from] LinkError),

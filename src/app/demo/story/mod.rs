@@ -1,5 +1,6 @@
 //! The story, one file a chapter. Each step says what should be, looks, and fails loudly where it is not so.
 
+mod doors;
 mod figures;
 mod image;
 mod opening;
@@ -20,5 +21,6 @@ pub async fn tell(world: &World, teller: &mut Teller<'_>) -> io::Result<()> {
     recognition::tell(world, teller).await?;
     silence::tell(world, teller).await?;
     image::tell(world, teller).await?;
+    doors::tell(world, teller).await?;
     figures::tell(world, teller).await
 }
