@@ -47,8 +47,9 @@ async fn an_order_screen_is_connected_as_the_readme_says() {
     report(region.mllp(A), &Report::potassium("K1", &patient, region.began.plus_hours(-5), "4.1").message()).await;
     doctor.wait_for(&patient, 1).await;
     let file = |path: &str| region.path(path).to_str().unwrap().to_owned();
+    let node = format!("https://localhost:{}", region.https(B).port());
     let variables = [
-        ("NODE", region.https(B)),
+        ("NODE", node.clone()),
         ("CA", file("ca/ca.pem")),
         ("CERT", file("b/tls.pem")),
         ("KEY", file("b/tls.key")),
@@ -73,13 +74,7 @@ async fn an_order_screen_is_connected_as_the_readme_says() {
 
     let mut other = Command::new("curl");
     other.args(["-sS", "-o", "/dev/null", "-w", "%{http_code}", "--cacert", &file("ca/ca.pem")]);
-    other.args([
-        "--cert",
-        &file("a/tls.pem"),
-        "--key",
-        &file("a/tls.key"),
-        &format!("{}/cds-services", region.https(B)),
-    ]);
+    other.args(["--cert", &file("a/tls.pem"), "--key", &file("a/tls.key"), &format!("{node}/cds-services")]);
     let other = other.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&other.stdout), "403", "a node serves its own hospital alone");
     region.end().await;

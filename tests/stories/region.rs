@@ -149,11 +149,6 @@ impl Region {
         self.nodes[usize::from(hospital.folder == B.folder)].restart();
     }
 
-    /// Gives how programs reach a hospital's node over HTTPS.
-    pub fn https(&self, hospital: Organisation) -> String {
-        format!("https://localhost:{}", self.node_ports(hospital).https.port())
-    }
-
     /// Waits until hub and nodes answer.
     pub async fn serving(&self) {
         let places = [(REGULATOR.folder, self.ports.hub, Role::Operator)];
