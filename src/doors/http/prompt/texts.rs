@@ -2,7 +2,7 @@
 
 use crate::doors::http::pages::texts::Text;
 
-pub(super) const TITLE: Text = Text::new("外院已有结果，可予互认", "Earlier results that answer this order");
+pub(super) const TITLE: Text = Text::new("互认提示", "Earlier results for this order");
 pub(super) const TICKET_USED: Text = Text::new("提示页已打开过", "This prompt was opened already");
 pub(super) const TICKET_USED_ADVICE: Text = Text::new(
     "每张票据只能打开一次。请回到开单界面重新打开。",
