@@ -125,6 +125,13 @@ fn rest(line: &Line<'_>) -> Markup {
                 (names::of_items(&line.session.catalogue, items, language))
             }
         }
+        (unknown(line))
+    }
+}
+
+fn unknown(line: &Line<'_>) -> Markup {
+    let language = line.language();
+    html! {
         @if !line.answer.unknown.is_empty() {
             p class="rest" {
                 strong { (texts::UNKNOWN_CODES.to(language)) } " "
@@ -164,7 +171,7 @@ fn settled(line: &Line<'_>) -> Markup {
                     ToOrder::Undecided => {}
                 }
             }
-        } @else { (rest(line)) }
+        } @else { (unknown(line)) }
     }
 }
 
