@@ -3,6 +3,10 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
+use concord::app::demo::issuer::{ClientPart, IssuerAddress, IssuerConfig, IssuerTls, STRONG, SamplePatient};
+
+use crate::people::Patient;
+
 /// An organisation of the region.
 #[derive(Debug, Clone, Copy)]
 pub struct Organisation {
@@ -28,6 +32,9 @@ pub const OPERATOR: Organisation =
 /// A QC centre whose word counts nationally.
 pub const CENTRE: Organisation =
     Organisation { folder: "centre", code: "12100000DEMXX1017B", role: "qc-centre", division: "110000" };
+/// The patients' entrance.
+pub const GATEWAY: Organisation =
+    Organisation { folder: "issuer", code: "12520000DEMXX5011Q", role: "patient-gateway", division: "520000" };
 /// The health authority.
 pub const REGULATOR: Organisation =
     Organisation { folder: "regulator", code: "11520000DEMXX201XW", role: "regulator", division: "520000" };
@@ -39,6 +46,8 @@ pub struct Ports {
     pub hub: SocketAddr,
     /// The hub's HTTPS.
     pub hub_https: SocketAddr,
+    /// Where patients log in, in stories that have an issuer.
+    pub issuer: SocketAddr,
     /// The nodes of A and B.
     pub nodes: Vec<NodePorts>,
 }
@@ -59,10 +68,15 @@ pub struct NodePorts {
 impl Ports {
     /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
     pub fn choose() -> Self {
-        let held: Vec<TcpListener> = (0..10).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpListener> = (0..11).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
         let ports = |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3] };
-        Self { hub: chosen[0], hub_https: chosen[1], nodes: chosen[2..].chunks(4).map(ports).collect() }
+        Self {
+            hub: chosen[0],
+            hub_https: chosen[1],
+            issuer: chosen[10],
+            nodes: chosen[2..10].chunks(4).map(ports).collect(),
+        }
     }
 }
 
@@ -87,6 +101,7 @@ pub fn write_region(to: &Path) {
 
 /// Writes `hub.toml`.
 pub fn hub_configuration(ports: &Ports) -> String {
+    let https_port = ports.hub_https.port();
     format!(
         r#"region = "{REGION}"
 listen = "{}"
@@ -100,15 +115,50 @@ strong_identifiers = ["CN-ID"]
 {TLS}
 [https]
 listen = "{}"
-base_url = "https://localhost:{}"
+base_url = "https://localhost:{https_port}"
+
+[patients]
+issuer = "https://localhost:{}"
+authority = "../ca/ca.pem"
+client_id = "{CLIENT}"
+audience = "{AUDIENCE}"
+
+[patients.assurance]
+values = ["{STRONG}"]
 
 [limits]
 watch_interval_s = 1
 "#,
         ports.hub,
         ports.hub_https,
-        ports.hub_https.port()
+        ports.issuer.port(),
     )
+}
+
+/// Gives the configuration of an issuer at which patients log in; each has a subject.
+pub fn issuer_configuration(ports: &Ports, patients: &[(&str, &Patient)]) -> IssuerConfig {
+    let sample = |(subject, patient): &(&str, &Patient)| SamplePatient {
+        subject: (*subject).to_owned(),
+        name: patient.name.clone(),
+        part: "story".to_owned(),
+        identifier_type: "CN-ID".to_owned(),
+        identifier: patient.number.clone(),
+        sex: if patient.sex == "M" { "male" } else { "female" }.to_owned(),
+        birth_date: patient.birth_date.clone(),
+    };
+    let redirect_uri = format!("https://localhost:{}/me/login/back", ports.hub_https.port());
+    IssuerConfig {
+        https: IssuerAddress { listen: ports.issuer, base_url: format!("https://localhost:{}", ports.issuer.port()) },
+        tls: IssuerTls {
+            authority: "../ca/ca.pem".into(),
+            revocation_list: "../ca/crl.pem".into(),
+            certificate: "tls.pem".into(),
+            key: "tls.key".into(),
+        },
+        client: ClientPart { id: CLIENT.to_owned(), secret: String::new(), redirect_uri },
+        audience: AUDIENCE.to_owned(),
+        patients: patients.iter().map(sample).collect(),
+    }
 }
 
 /// Writes `node.toml` of a hospital. A check waits longer than it should, for machines that do something else meanwhile.
@@ -170,6 +220,8 @@ check_wait_ms = 3000
 
 /// The region's division.
 pub const REGION: &str = "520000";
+const CLIENT: &str = "hub";
+const AUDIENCE: &str = "stories/patient/v1";
 const LOG_NAME: &str = "stories.concord.example/520000";
 const TLS: &str = r#"authority = "../ca/ca.pem"
 revocation_list = "../ca/crl.pem"

@@ -17,6 +17,7 @@ mod layout;
 mod order_screen;
 mod pages;
 mod patience;
+mod patient;
 mod people;
 mod process;
 mod recognition;

@@ -27,9 +27,9 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::layout::{self, NodePorts, Ports, REGION};
-pub use crate::layout::{A, B, CENTRE, OPERATOR, Organisation, REGULATOR};
+pub use crate::layout::{A, B, CENTRE, GATEWAY, OPERATOR, Organisation, REGULATOR};
 use crate::patience::until;
-use crate::people::canaries;
+use crate::people::{Patient, canaries};
 use crate::process::{self, Process, concord};
 
 /// A region.
@@ -41,6 +41,7 @@ pub struct Region {
     ports: Ports,
     hub: Option<Process>,
     nodes: Vec<Process>,
+    issuer: Option<Process>,
 }
 
 /// A batch as the hub recorded it.
@@ -82,9 +83,9 @@ impl Region {
     fn made() -> Self {
         let began = SystemClock::new(480).unwrap().now();
         let folder = tempfile::tempdir().unwrap();
-        let region = Self { folder, began, ports: Ports::choose(), hub: None, nodes: Vec::new() };
+        let region = Self { folder, began, ports: Ports::choose(), hub: None, nodes: Vec::new(), issuer: None };
         region.ca("init --region 520000");
-        for organisation in [OPERATOR, A, B, CENTRE, REGULATOR] {
+        for organisation in [OPERATOR, A, B, CENTRE, REGULATOR, GATEWAY] {
             region.issue(organisation, organisation.folder, "");
         }
         layout::write_region(&region.path("region"));
@@ -132,6 +133,19 @@ impl Region {
     /// Starts the hub, or starts it again.
     pub fn start_hub(&mut self) {
         self.hub = Some(Process::start("hub", &self.path("hub")));
+    }
+
+    /// Starts an issuer at which these patients log in, each by a subject.
+    pub fn start_issuer(&mut self, patients: &[(&str, &Patient)]) {
+        let config = layout::issuer_configuration(&self.ports, patients);
+        let folder = self.path(GATEWAY.folder);
+        std::fs::write(folder.join("demo-issuer.toml"), toml::to_string(&config).unwrap()).unwrap();
+        self.issuer = Some(Process::start("demo-issuer", &folder));
+    }
+
+    /// Gives the address of the hub's HTTPS door.
+    pub fn hub_https(&self) -> String {
+        format!("https://localhost:{}", self.ports.hub_https.port())
     }
 
     /// Kills the hub.
@@ -267,10 +281,10 @@ impl Region {
     /// Ends the story: everything stops when it is asked to, nothing of a patient is in any log or in any file of the
     /// hub, and the hub's log is sound.
     pub async fn end(mut self) {
-        for process in self.nodes.drain(..).chain(self.hub.take()) {
+        for process in self.nodes.drain(..).chain(self.hub.take()).chain(self.issuer.take()) {
             process.stop().await;
         }
-        for folder in [OPERATOR.folder, A.folder, B.folder] {
+        for folder in [OPERATOR.folder, A.folder, B.folder, GATEWAY.folder] {
             assert_no_canary(folder, &process::log(&self.path(folder)));
         }
         assert_no_canary_below(&self.path("hub"));

@@ -18,6 +18,8 @@ use crate::peer::issuer::{Issuer, IssuerError, IssuerSettings};
 use crate::pki::identity;
 use crate::pki::token::KeySet;
 use crate::service::hub::Hub;
+use crate::service::hub::exchange::HubExchange;
+use crate::service::viewing::Viewing;
 use crate::sys::files::{self, FileError};
 use crate::sys::random;
 
@@ -109,9 +111,9 @@ pub fn gate(config: &HubConfig, hub: &Arc<Hub>) -> Result<Option<Arc<Gate>>, Pat
     Ok(Some(Arc::new(Gate::new(Arc::clone(hub), issuer, part.rules(), gateway(config)?))))
 }
 
-/// Gives the patients' doors behind their gate, where there is one.
-pub fn doors(gate: Option<&Arc<Gate>>, base_url: &str) -> Router {
-    gate.map_or_else(Router::new, |gate| patient::doors(gate, base_url, random::bytes::<32>))
+/// Gives the patients' doors behind their gate, where there is one; their pages show reports through `viewing`.
+pub fn doors(gate: Option<&Arc<Gate>>, viewing: &Arc<Viewing<HubExchange>>, base_url: &str) -> Router {
+    gate.map_or_else(Router::new, |gate| patient::doors(gate, viewing, base_url, random::bytes::<32>))
 }
 
 /// Names the organisation as which the hub does what patients ask: its own, as the patients' entrance.

@@ -62,8 +62,9 @@ pub fn open(
         let readers = Readers::new(move |caller| revoked(caller, &trusted.current()));
         let readers = readers.with_programs(Arc::clone(&gate)).with_patients(patients_gate.clone());
         let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
+        let patients = patients::doors(patients_gate.as_ref(), &viewing, &part.base_url());
         let doors = doors(hub, viewing, &gate).merge(Arc::new(cds).router());
-        let doors = doors.merge(fhir::router(fhir)).merge(patients::doors(patients_gate.as_ref(), &part.base_url()));
+        let doors = doors.merge(fhir::router(fhir)).merge(patients);
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();

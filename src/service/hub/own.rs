@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::consent::ResultClass;
-use crate::domain::id::ResultId;
+use crate::domain::id::{Pseudonym, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::Caller;
@@ -155,6 +155,27 @@ impl Hub {
         let consents = self.consents(acting)?;
         self.record_reading(gateway, acting, "consents", Vec::new()).await?;
         Ok(consents)
+    }
+
+    /// Says whether the patient has opted out of sharing.
+    ///
+    /// # Errors
+    /// [`HubError`]; nothing is said.
+    pub async fn own_sharing(&self, gateway: &Caller, acting: Acting) -> Result<bool, HubError> {
+        self.must_act(acting, self.now())?;
+        let sharing = self.sharing(acting.patient)?;
+        self.record_reading(gateway, acting, "sharing", Vec::new()).await?;
+        Ok(sharing.is_opted_out())
+    }
+
+    /// Lists those for whom the patient acts.
+    ///
+    /// # Errors
+    /// [`HubError`]; nobody is listed.
+    pub async fn own_wards(&self, gateway: &Caller, patient: Pseudonym) -> Result<Vec<pb::Relation>, HubError> {
+        let wards = self.wards(patient)?;
+        self.record_reading(gateway, Acting::oneself(patient), "relations", Vec::new()).await?;
+        Ok(wards)
     }
 
     async fn record_reading(

@@ -18,11 +18,14 @@ use crate::doors::http::patient::gate::{Gate, GateError, Patient, Shown};
 use crate::peer::issuer::{IssuerError, LoginRequest};
 use crate::service::capability::Capabilities;
 use crate::service::hub::consent::Acting;
+use crate::service::hub::exchange::HubExchange;
+use crate::service::viewing::Viewing;
 use crate::wire::pb::Language;
 
 /// Logins and sessions of browsers.
 pub struct Logins {
     gate: Arc<Gate>,
+    viewing: Arc<Viewing<HubExchange>>,
     redirect_uri: String,
     key: hmac::Key,
     sessions: Capabilities<Session>,
@@ -74,9 +77,10 @@ pub enum LoginError {
 
 impl Logins {
     /// Makes the logins of a hub that browsers reach at `base_url`.
-    pub fn new(gate: Arc<Gate>, base_url: &str, random: fn() -> [u8; 32]) -> Self {
+    pub fn new(gate: Arc<Gate>, viewing: Arc<Viewing<HubExchange>>, base_url: &str, random: fn() -> [u8; 32]) -> Self {
         Self {
             gate,
+            viewing,
             redirect_uri: format!("{base_url}{BACK}"),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
             sessions: Capabilities::new(SESSION_LIFETIME, SESSIONS_MAX),
@@ -87,6 +91,11 @@ impl Logins {
     /// Gives the gate.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// Gives what makes links to reports.
+    pub fn viewing(&self) -> &Viewing<HubExchange> {
+        &self.viewing
     }
 
     /// Begins a login.
@@ -111,6 +120,12 @@ impl Logins {
         Ok(Departure { location, cookie: set(LOGIN_COOKIE, &format!("{word}.{tongue}"), Some(LOGIN_LIFETIME)) })
     }
 
+    /// Gives the language in which a browser's login under way began.
+    pub fn began_in(&self, headers: &HeaderMap) -> Option<Language> {
+        let (_, tongue) = cookie(headers, LOGIN_COOKIE)?.split_once('.')?;
+        Some(spoken(tongue))
+    }
+
     /// Ends a login: gives the cookie of the session.
     ///
     /// # Errors
@@ -122,7 +137,7 @@ impl Logins {
         let verifier = self.made("verifier", word);
         let token = self.gate.issuer().id_token(code, &verifier, &self.redirect_uri).await?;
         let patient = self.gate.admit(&token, Shown::AtLogin(&self.made("nonce", word))).await?;
-        let language = if tongue == "en" { Language::En } else { Language::Zh };
+        let language = spoken(tongue);
         let name = self.sessions.put((self.random)(), Session { patient, ward: None, language });
         Ok(set(SESSION_COOKIE, &name, None))
     }
@@ -193,6 +208,10 @@ impl Session {
             Some(ward) => Acting { patient: ward, guardian: Some(self.patient.pseudonym) },
         }
     }
+}
+
+fn spoken(tongue: &str) -> Language {
+    if tongue == "en" { Language::En } else { Language::Zh }
 }
 
 /// Writes a cookie as a header, where it is one.

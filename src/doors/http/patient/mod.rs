@@ -13,9 +13,16 @@ use axum::Router;
 
 use crate::doors::http::patient::gate::Gate;
 use crate::doors::http::patient::login::Logins;
+use crate::service::hub::exchange::HubExchange;
+use crate::service::viewing::Viewing;
 
-/// Gives the patients' doors; `base_url` is how browsers reach the hub.
-pub fn doors(gate: &Arc<Gate>, base_url: &str, random: fn() -> [u8; 32]) -> Router {
-    let logins = Arc::new(Logins::new(Arc::clone(gate), base_url, random));
+/// Gives the patients' doors, whose pages show reports through `viewing`; `base_url` is how browsers reach the hub.
+pub fn doors(
+    gate: &Arc<Gate>,
+    viewing: &Arc<Viewing<HubExchange>>,
+    base_url: &str,
+    random: fn() -> [u8; 32],
+) -> Router {
+    let logins = Arc::new(Logins::new(Arc::clone(gate), Arc::clone(viewing), base_url, random));
     api::router(gate).merge(me::router(logins))
 }

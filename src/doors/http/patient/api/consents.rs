@@ -82,10 +82,8 @@ pub fn drawn(text: &str) -> Option<String> {
 
 /// Says whether the patient shares.
 pub async fn sharing(State(gate): State<Arc<Gate>>, For(acting): For) -> Result<Json<Value>, Problem> {
-    let hub = gate.hub();
-    hub.must_act(acting, hub.now()).map_err(|error| Problem::of(&error))?;
-    let sharing = hub.sharing(acting.patient).map_err(|error| Problem::of(&error))?;
-    Ok(Json(json!({ "opted_out": sharing.is_opted_out() })))
+    let opted_out = gate.hub().own_sharing(gate.gateway(), acting).await.map_err(|error| Problem::of(&error))?;
+    Ok(Json(json!({ "opted_out": opted_out })))
 }
 
 /// Opts out of sharing, or in again.
@@ -104,7 +102,7 @@ pub async fn set_sharing(
 pub async fn relations(State(gate): State<Arc<Gate>>, For(acting): For) -> Result<Json<Value>, Problem> {
     // Whoever is acted for does not act for others through it.
     let wards = match acting.guardian {
-        None => gate.hub().wards(acting.patient).map_err(|error| Problem::of(&error))?,
+        None => gate.hub().own_wards(gate.gateway(), acting.patient).await.map_err(|error| Problem::of(&error))?,
         Some(_) => return Err(Problem::new(Fault::Denied, "relations are listed for oneself")),
     };
     Ok(Json(json!({ "relations": wards.iter().map(relation).collect::<Value>() })))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -22,7 +23,9 @@ use crate::peer::issuer::{Issuer, IssuerSettings};
 use crate::pki::signing::SigningDomain;
 use crate::pki::token::{IssuingKey, KeySet};
 use crate::ports::clock::Clock;
+use crate::service::hub::exchange::HubExchange;
 use crate::service::hub::testing::{CENTRE, HOSPITAL, START_MS, World, caller, code};
+use crate::service::viewing::Viewing;
 use crate::wire::batch::{Batch, Header, SIGNED_AS};
 use crate::wire::entry::tests::potassium;
 use crate::wire::pb;
@@ -71,7 +74,9 @@ impl Region {
         };
         let gateway = caller(CENTRE, Role::PatientGateway);
         let gate = Arc::new(Gate::new(Arc::clone(&world.hub), Issuer::known(settings, keys), rules, gateway));
-        let doors = doors(&gate, "https://hub.example.cn", crate::sys::random::bytes::<32>);
+        let exchange = HubExchange::new(Arc::clone(&world.hub), Duration::from_secs(1));
+        let viewing = Arc::new(Viewing::new(exchange, crate::sys::random::bytes::<32>));
+        let doors = doors(&gate, &viewing, "https://hub.example.cn", crate::sys::random::bytes::<32>);
         Self { world, key, doors }
     }
 
@@ -219,6 +224,7 @@ async fn no_page_opens_without_a_session() {
     let named = [
         format!("/me/results/{name}"),
         format!("/me/shares/{name}"),
+        format!("/me/results/{name}/report"),
         format!("/me/results/{name}/originals/{name}{name}"),
     ];
     let forms = ["/me/share", "/me/sharing", "/me/for", "/me/language", "/me/logout"].map(str::to_owned);

@@ -54,7 +54,9 @@ pub async fn list(State(logins): State<Arc<Logins>>, Extension(visitor): Who, as
         }
         @if shown.is_empty() { section class="sheet empty" { p { (say::NOBODY_LOOKED.to(language)) } } }
         @if !shown.is_empty() {
-            ol class="sheet accesses" { @for access in &shown { (row(access, language)) } }
+            ol class="sheet accesses" {
+                @for same in shown.chunk_by(alike) { (row(&logins, same, language)) }
+            }
         }
         @if let Some(next) = before {
             p class="more" {
@@ -65,20 +67,31 @@ pub async fn list(State(logins): State<Arc<Logins>>, Extension(visitor): Who, as
     page(&logins, &visitor, Tab::Accesses, say::ACCESSES, content)
 }
 
-fn row(access: &pb::Access, language: Language) -> Markup {
+/// Says whether two accesses differ in nothing but their time.
+fn alike(left: &pb::Access, right: &pb::Access) -> bool {
+    let plain = |access: &pb::Access| pb::Access { log_index: 0, at: None, ..access.clone() };
+    plain(left) == plain(right)
+}
+
+/// Tells accesses that differ in nothing but their time, newest first, as one.
+fn row(logins: &Logins, same: &[pb::Access], language: Language) -> Markup {
+    let Some(access) = same.first() else { return html! {} };
     let count = access.result_count.max(u32::try_from(access.results.len()).unwrap_or(u32::MAX));
     let loud = access.basis() == AccessBasis::BreakGlass;
     let actor = access.actor.clone().unwrap_or_default();
     html! {
         li class=[loud.then_some("loud")] {
             p class="when faint small" { (shown::moment(access.at.as_ref())) }
-            p class="who" { strong { (who(access, language)) } " " (did(access.kind()).to(language)) (many(count, language)) }
+            p class="who" {
+                strong { (who(access, language)) } " " (did(access.kind()).to(language)) (many(count, language))
+                @if same.len() > 1 { span class="times" { "×" (same.len()) } }
+            }
             p class="small soft" {
                 @if let Some(why) = why(access) { span { (why.to(language)) } }
                 @if !actor.practitioner.is_empty() {
                     span { (say::STAFF.to(language)) " " (actor.practitioner) " " (actor.department) }
                 }
-                @if !access.reason.is_empty() { span class="break" { (say::REASON.to(language)) (access.reason) } }
+                @if !access.reason.is_empty() { span class="break" { (say::REASON.to(language)) (reason(logins, access, language)) } }
             }
             @match access.outcome() {
                 AccessOutcome::Refused => span class="flag flag-other" { (say::REFUSED.to(language)) },
@@ -109,6 +122,17 @@ fn who(access: &pb::Access, language: Language) -> String {
             [first, second, &access.organisation].into_iter().find(|name| !name.is_empty()).cloned().unwrap_or_default()
         }
     }
+}
+
+/// Gives the reason as it was written, or the words of a coded one.
+fn reason(logins: &Logins, access: &pb::Access, language: Language) -> String {
+    let hub = logins.gate().hub();
+    let coded = access.reason.parse().ok().and_then(|code| {
+        let rules = hub.registry().rules(hub.now()).ok()?;
+        let reason = rules.version.policy.reasons.get(&code)?;
+        Some(if language == Language::En { reason.text_en.clone() } else { reason.text_zh.clone() })
+    });
+    coded.unwrap_or_else(|| access.reason.clone())
 }
 
 fn many(count: u32, language: Language) -> String {

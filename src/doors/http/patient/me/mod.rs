@@ -21,8 +21,9 @@ use axum::{Extension, Router};
 use maud::{Markup, html};
 
 use crate::domain::fault::{Fault, Faulty};
+use crate::doors::fault::http_status;
 use crate::doors::http::pages::texts::{Text, of_fault};
-use crate::doors::http::pages::{Framing, Page, assets, notice};
+use crate::doors::http::pages::{Framing, Page, assets};
 use crate::doors::http::patient::gate::GateError;
 use crate::doors::http::patient::login::{BACK, Logins, Visitor};
 use crate::doors::http::patient::me::texts as say;
@@ -33,6 +34,7 @@ pub fn router(logins: Arc<Logins>) -> Router {
     let guarded = Router::new()
         .route("/me", get(results::list))
         .route("/me/results/{result}", get(results::one))
+        .route("/me/results/{result}/report", get(results::report))
         .route("/me/results/{result}/originals/{digest}", get(results::original))
         .route("/me/share", get(share::form).post(share::give))
         .route("/me/shares", get(shares::list))
@@ -134,7 +136,20 @@ fn refused(language: Language, fault: Fault) -> Response {
         Fault::Broken => (say::BROKEN, say::BROKEN_ADVICE),
         other => of_fault(other),
     };
-    notice(language, fault, title, advice.to(language))
+    dead_end(language, fault, (title, advice), ("/me", say::HOME))
+}
+
+/// Writes a page that has nothing to show, and leads back.
+fn dead_end(language: Language, fault: Fault, (title, advice): (Text, Text), (path, way): (&str, Text)) -> Response {
+    let content = html! {
+        link rel="stylesheet" href=(assets::path("me.css"));
+        section class="notice" {
+            h2 { (title.to(language)) }
+            p { (advice.to(language)) }
+            a class="button primary" href=(path) { (way.to(language)) }
+        }
+    };
+    framed(language, http_status(fault), title, &[], content)
 }
 
 /// Sends the browser on to a page, with a request that changes nothing.
@@ -142,9 +157,9 @@ fn on_to(path: &str) -> Response {
     Redirect::to(path).into_response()
 }
 
-/// Checks that a form was written for the session.
-fn ours(logins: &Logins, visitor: &Visitor, token: &str) -> Result<(), Response> {
-    if logins.wrote(visitor, token) { Ok(()) } else { Err(refused(visitor.session.language, Fault::Denied)) }
+/// Refuses a form that was not written for the session.
+fn not_ours(visitor: &Visitor) -> Response {
+    refused(visitor.session.language, Fault::Denied)
 }
 
 /// Chooses the language of a page outside any session: as its address says, or as the browser prefers.

@@ -14,8 +14,9 @@ use crate::doors::http::patient::api::{brought, cursor_read, cursor_written};
 use crate::doors::http::patient::login::Logins;
 use crate::doors::http::patient::me::texts as say;
 use crate::doors::http::patient::me::trend::trend;
-use crate::doors::http::patient::me::{Queried, Tab, Who, failed, page, refused};
+use crate::doors::http::patient::me::{Queried, Tab, Who, failed, on_to, page, refused};
 use crate::service::hub::own::OwnFilter;
+use crate::service::viewing::Opening;
 use crate::wire::patient::result_name;
 use crate::wire::pb::{self, Language};
 use pb::result_summary::Content;
@@ -97,12 +98,42 @@ pub async fn one(State(logins): State<Arc<Logins>>, Extension(visitor): Who, Pat
         p class="back" { a href="/me" { "‹ " (say::RESULTS.to(language)) } }
         (whole(&result, language))
         (trend(&earlier, &result, language))
-        (originals(&result, &name, language))
         p class="row" {
+            a class="button" href={ "/me/results/" (name) "/report" } {
+                @match &result.content {
+                    Some(Content::ImagingStudy(_)) => (say::OPEN_IMAGES.to(language)),
+                    _ => (say::OPEN_REPORT.to(language)),
+                }
+            }
             a class="button primary" href={ "/me/share?result=" (name) } { (say::SHARE_THIS.to(language)) }
         }
+        (originals(&result, &name, language))
     };
     page(&logins, &visitor, Tab::Results, say::RESULT, content)
+}
+
+/// Opens the report, or the images, on a page of their own: by a link that lasts an hour and names nobody.
+pub async fn report(State(logins): State<Arc<Logins>>, Extension(visitor): Who, Path(name): Path<String>) -> Response {
+    let (session, gate) = (&visitor.session, logins.gate());
+    let (language, acting) = (session.language, session.acting());
+    let Ok(id) = result_name(&name) else { return refused(language, Fault::Missing) };
+    let own = match gate.hub().own_result(gate.gateway(), acting, id, language).await {
+        Ok(own) => own,
+        Err(error) => return failed(language, &error),
+    };
+    let pseudonym = acting.patient.as_bytes().to_vec().into();
+    let link = logins.viewing().link(Opening {
+        caller: gate.gateway().clone(),
+        actor: pb::Actor::default(),
+        patient: pb::Patient { pseudonym, ..Default::default() },
+        visit: pb::Visit::default(),
+        result: own.result,
+        evidence: None,
+        prompt_id: bytes::Bytes::new(),
+        grant: Some(own.grant),
+        language,
+    });
+    on_to(&format!("/view/{link}"))
 }
 
 /// Brings an original as a file.

@@ -10,11 +10,11 @@ use maud::html;
 use serde::Deserialize;
 
 use crate::domain::fault::Faulty;
-use crate::doors::http::pages::{assets, notice};
+use crate::doors::http::pages::assets;
 use crate::doors::http::patient::gate::GateError;
 use crate::doors::http::patient::login::{LoginError, Logins, Session, cookie_header};
 use crate::doors::http::patient::me::texts as say;
-use crate::doors::http::patient::me::{Queried, Who, failed, framed, language_of, on_to, ours};
+use crate::doors::http::patient::me::{Queried, Who, dead_end, failed, framed, language_of, not_ours, on_to};
 use crate::wire::pb::Language;
 
 /// What the issuer sends back.
@@ -70,7 +70,10 @@ pub async fn back(State(logins): State<Arc<Logins>>, headers: HeaderMap, answer:
     let answer = answer.map(|Query(answer)| answer).unwrap_or_default();
     match logins.end(&headers, &answer.code, &answer.state).await {
         Ok(cookie) => with_cookie(on_to("/me"), &cookie),
-        Err(error) => not_logged_in(language_of(&headers, None), &error),
+        Err(error) => {
+            let language = logins.began_in(&headers).unwrap_or_else(|| language_of(&headers, None));
+            not_logged_in(language, &error)
+        }
     }
 }
 
@@ -80,7 +83,9 @@ pub async fn language(
     Extension(visitor): Who,
     Form(form): Form<LanguageForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     let language = if form.to == "en" { Language::En } else { Language::Zh };
     logins.change(&visitor, Session { language, ..visitor.session.clone() });
     Ok(on_to("/me"))
@@ -92,7 +97,9 @@ pub async fn logout(
     Extension(visitor): Who,
     Form(form): Form<BareForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     Ok(with_cookie(on_to("/me"), &logins.forget(&visitor)))
 }
 
@@ -106,7 +113,7 @@ fn not_logged_in(language: Language, error: &LoginError) -> Response {
         LoginError::Gate(GateError::Busy) => (say::AWAY, say::AWAY_ADVICE),
         LoginError::Issuer(issuer) => return failed(language, issuer),
     };
-    notice(language, error.fault(), title, advice.to(language))
+    dead_end(language, error.fault(), (title, advice), ("/me", say::AGAIN))
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Response {

@@ -15,7 +15,7 @@ use crate::domain::time::Moment;
 use crate::doors::http::pages::texts::Text;
 use crate::doors::http::patient::login::{Logins, Visitor};
 use crate::doors::http::patient::me::texts as say;
-use crate::doors::http::patient::me::{Queried, Tab, Who, failed, hidden, on_to, ours, page};
+use crate::doors::http::patient::me::{Queried, Tab, Who, failed, hidden, not_ours, on_to, page};
 use crate::wire::patient::result_name;
 use crate::wire::pb::{self, Language};
 use pb::consent_terms::Grantee;
@@ -33,6 +33,8 @@ pub struct Chosen {
 pub struct ShareForm {
     token: String,
     key: String,
+    /// When the form was shown, in milliseconds since 1970: the period counts from then, however often it is sent.
+    shown_at: String,
     what: String,
     result: String,
     sensitive: String,
@@ -60,7 +62,9 @@ pub async fn give(
     Extension(visitor): Who,
     Form(form): Form<ShareForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     let (gate, session) = (logins.gate(), &visitor.session);
     let sent = form.request(gate.hub().now(), session.language);
     let given = gate.hub().grant_consent(gate.gateway(), session.acting(), &sent).await;
@@ -105,12 +109,20 @@ impl ShareForm {
                 .find(|(word, _)| *word == self.purpose)
                 .map_or(PURPOSE_USUAL, |(_, known)| known)
                 .into(),
-            from: Some(now.into()),
-            to: Some(now.plus_hours(hours.unwrap_or(HOURS_USUAL)).into()),
+            from: None,
+            to: Some(self.shown(now).plus_hours(hours.unwrap_or(HOURS_USUAL)).into()),
             uses_max: uses,
         };
         let passcode = if by_link { self.passcode.trim().to_owned() } else { String::new() };
         pb::GrantConsentRequest { consent_key: self.key.clone(), acting: None, terms: Some(terms), passcode }
+    }
+}
+
+impl ShareForm {
+    /// Gives when the form was shown; now, where it does not say, or says what no session can have seen.
+    fn shown(&self, now: Moment) -> Moment {
+        let said = self.shown_at.parse().ok().and_then(|unix_ms| Moment::new(unix_ms, now.offset_minutes()).ok());
+        said.filter(|said| (0..=SHOWN_MS_MAX).contains(&now.ms_since(*said))).unwrap_or(now)
     }
 }
 
@@ -122,6 +134,7 @@ fn asked(logins: &Logins, visitor: &Visitor, filled: &ShareForm, wrong: Option<T
         form class="steps" method="post" action="/me/share" autocomplete="off" {
             (hidden(&logins.form_token(visitor)))
             input type="hidden" name="key" value=(key);
+            input type="hidden" name="shown_at" value=(filled.shown(logins.gate().hub().now()).unix_ms());
             input type="hidden" name="result" value=(filled.result);
             (what(filled, language))
             (whom(logins, filled, language))
@@ -242,6 +255,8 @@ fn purposes() -> impl Iterator<Item = (&'static str, pb::ConsentPurpose)> {
 }
 
 const PURPOSE_USUAL: pb::ConsentPurpose = pb::ConsentPurpose::Treatment;
+/// As long as a session.
+const SHOWN_MS_MAX: i64 = 1_800_000;
 const HOURS_USUAL: i64 = 24;
 const PERIODS: [(i64, Text); 4] = [
     (1, Text::new("1 小时", "1 hour")),

@@ -13,7 +13,7 @@ use crate::doors::http::pages::shown;
 use crate::doors::http::patient::api::drawn;
 use crate::doors::http::patient::login::{Logins, Visitor};
 use crate::doors::http::patient::me::texts as say;
-use crate::doors::http::patient::me::{Tab, Who, failed, hidden, on_to, ours, page, refused};
+use crate::doors::http::patient::me::{Tab, Who, failed, hidden, not_ours, on_to, page, refused};
 use crate::wire::patient::consent_name;
 use crate::wire::pb::{self, Language};
 use pb::consent::State as Stands;
@@ -36,11 +36,11 @@ pub async fn list(State(logins): State<Arc<Logins>>, Extension(visitor): Who) ->
     let content = html! {
         p class="row" { a class="button primary wide" href="/me/share" { (say::SHARE_NEW.to(language)) } }
         @if consents.is_empty() { section class="sheet empty" { p { (say::NO_SHARES.to(language)) } } }
-        @for consent in current { (card(&logins, &visitor, consent)) }
+        @for consent in current { (card(&logins, &visitor, consent, true)) }
         @if !past.is_empty() {
             details class="past" {
                 summary { (say::PAST_SHARES.to(language)) " (" (past.len()) ")" }
-                @for consent in past { (card(&logins, &visitor, consent)) }
+                @for consent in past { (card(&logins, &visitor, consent, true)) }
             }
         }
     };
@@ -78,7 +78,7 @@ pub async fn one(State(logins): State<Arc<Logins>>, Extension(visitor): Who, Pat
                 }
             }
         }
-        (card(&logins, &visitor, consent))
+        (card(&logins, &visitor, consent, false))
     };
     page(&logins, &visitor, Tab::Shares, say::SHARE_ONE, content)
 }
@@ -90,7 +90,9 @@ pub async fn revoke(
     Path(name): Path<String>,
     Form(form): Form<RevokeForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     let (gate, language) = (logins.gate(), visitor.session.language);
     let id = consent_name(&name).map_err(|_| refused(language, Fault::Missing))?;
     let ended = gate.hub().revoke_consent(gate.gateway(), visitor.session.acting(), id).await;
@@ -108,7 +110,8 @@ fn is_open(consent: &pb::Consent) -> bool {
     matches!(consent.state(), Stands::Active | Stands::Pending | Stands::Suspended)
 }
 
-fn card(logins: &Logins, visitor: &Visitor, consent: &pb::Consent) -> Markup {
+/// Shows a share, and how it is ended; in a list with the way to its link.
+fn card(logins: &Logins, visitor: &Visitor, consent: &pb::Consent, listed: bool) -> Markup {
     let language = visitor.session.language;
     let name = hex::encode(&consent.consent_id);
     let terms = consent.terms.clone().unwrap_or_default();
@@ -133,7 +136,7 @@ fn card(logins: &Logins, visitor: &Visitor, consent: &pb::Consent) -> Markup {
                 @if is_open(consent) {
                     form class="row" method="post" action={ "/me/shares/" (name) "/revoke" } {
                         (hidden(&logins.form_token(visitor)))
-                        @if !consent.shlink.is_empty() {
+                        @if listed && !consent.shlink.is_empty() {
                             a class="button" href={ "/me/shares/" (name) } { (say::SHOW_LINK.to(language)) }
                         }
                         button class="danger" { (say::REVOKE.to(language)) }
@@ -172,7 +175,8 @@ fn extent(extent: &pb::Extent, language: Language) -> String {
         parts.push(say::count(extent.items.len(), say::ITEMS, language));
     }
     if !extent.results.is_empty() {
-        parts.push(say::count(extent.results.len(), say::SINGLE_RESULTS, language));
+        let things = if extent.results.len() == 1 { say::SINGLE_RESULT } else { say::SINGLE_RESULTS };
+        parts.push(say::count(extent.results.len(), things, language));
     }
     let sensitive = if extent.sensitive { say::WITH_SENSITIVE } else { say::WITHOUT_SENSITIVE };
     let joint = if language == Language::En { ", " } else { "、" };

@@ -12,7 +12,7 @@ use crate::domain::fault::Fault;
 use crate::doors::http::pages::shown;
 use crate::doors::http::patient::login::{Logins, Session, Visitor};
 use crate::doors::http::patient::me::texts as say;
-use crate::doors::http::patient::me::{Tab, Who, failed, hidden, on_to, ours, refused};
+use crate::doors::http::patient::me::{Tab, Who, failed, hidden, not_ours, on_to, refused};
 use crate::service::hub::consent::Acting;
 use crate::wire::patient::patient_name;
 use crate::wire::pb::{self, Language};
@@ -33,13 +33,13 @@ pub struct RelationForm {
 
 /// Shows the choice, and those for whom the patient acts.
 pub async fn page(State(logins): State<Arc<Logins>>, Extension(visitor): Who) -> Response {
-    let (hub, language) = (logins.gate().hub(), visitor.session.language);
-    let told = hub.must_act(visitor.session.acting(), hub.now()).and_then(|()| {
-        let sharing = hub.sharing(visitor.session.acting().patient)?;
-        Ok((sharing.is_opted_out(), hub.wards(visitor.session.patient.pseudonym)?))
-    });
-    let (opted_out, wards) = match told {
-        Ok(told) => told,
+    let (gate, language) = (logins.gate(), visitor.session.language);
+    let opted_out = match gate.hub().own_sharing(gate.gateway(), visitor.session.acting()).await {
+        Ok(opted_out) => opted_out,
+        Err(error) => return failed(language, &error),
+    };
+    let wards = match gate.hub().own_wards(gate.gateway(), visitor.session.patient.pseudonym).await {
+        Ok(wards) => wards,
         Err(error) => return failed(language, &error),
     };
     let token = logins.form_token(&visitor);
@@ -56,7 +56,9 @@ pub async fn set(
     Extension(visitor): Who,
     Form(form): Form<SharingForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     let (gate, language) = (logins.gate(), visitor.session.language);
     let out = match form.opted_out.as_str() {
         "yes" => true,
@@ -74,7 +76,9 @@ pub async fn act_for(
     Extension(visitor): Who,
     Form(form): Form<RelationForm>,
 ) -> Result<Response, Response> {
-    ours(&logins, &visitor, &form.token)?;
+    if !logins.wrote(&visitor, &form.token) {
+        return Err(not_ours(&visitor));
+    }
     let (hub, language) = (logins.gate().hub(), visitor.session.language);
     let ward = match form.relation.as_str() {
         "" => None,

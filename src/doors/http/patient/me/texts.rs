@@ -102,6 +102,14 @@ pub const NOBODY_ADVICE: Text = Text::new(
 pub const NOT_LOGGED_IN: Text = Text::new("登录未完成", "The login was not completed");
 /// "Go back to the first page and log in again."
 pub const NOT_LOGGED_IN_ADVICE: Text = Text::new("请返回首页重新登录。", "Go back to the first page and log in again.");
+/// "Open the report"
+pub const OPEN_REPORT: Text = Text::new("查看报告", "Open the report");
+/// "Open the images"
+pub const OPEN_IMAGES: Text = Text::new("查看影像", "Open the images");
+/// "To my results"
+pub const HOME: Text = Text::new("返回我的结果", "To my results");
+/// "Log in again"
+pub const AGAIN: Text = Text::new("重新登录", "Log in again");
 /// "All"
 pub const ALL: Text = Text::new("全部", "All");
 /// "Laboratory"
@@ -257,6 +265,8 @@ pub const WRONG_FORM: Text = Text::new(
 pub const WRONG_PASSCODE_FORM: Text = Text::new("口令须为 6 至 64 个字符。", "A passcode has 6 to 64 characters.");
 /// "items"
 pub const ITEMS: Text = Text::new("个项目", "items");
+/// "single result"
+pub const SINGLE_RESULT: Text = Text::new("项结果", "single result");
 /// "single results"
 pub const SINGLE_RESULTS: Text = Text::new("项结果", "single results");
 /// "Every look at your results is listed here. Nobody can remove or change it."
