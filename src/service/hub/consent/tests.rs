@@ -11,9 +11,11 @@ use crate::domain::log::Sequence;
 use crate::domain::organisation::Role;
 use crate::service::hub::access::Access;
 use crate::service::hub::audience::Basis;
+use crate::service::hub::projector::Projector;
 use crate::service::hub::testing::{HOSPITAL, OTHER_HOSPITAL, PATIENT, World, caller, code, gateway, terms};
 use crate::service::hub::tests::{check_request, qualify};
-use crate::store::hub::{Figure, FigureKey};
+use crate::store::hub::{Figure, FigureKey, HubState, HubView};
+use crate::store::index::MemoryIndex;
 use crate::wire::entry::tests::potassium;
 use pb::AccessKind as Kind;
 
@@ -357,6 +359,30 @@ async fn the_same_key_grants_once_and_another_patients_consent_does_not_exist() 
         ..terms(&world, HOSPITAL)
     };
     assert_eq!(grant(&world, "e", over).await.unwrap_err().fault(), Fault::BadInput);
+}
+
+#[tokio::test]
+async fn tables_that_are_built_anew_say_the_same() {
+    let world = world_with(|_| {}).await;
+    let consent = grant(&world, "c", pb::ConsentTerms { uses_max: 3, ..terms(&world, HOSPITAL) }).await.unwrap();
+    prompts(&world, &doctor(), "k").await;
+    world.hub.open(&doctor(), &opening("o1", by_consent())).await.unwrap();
+    world.hub.open(&doctor(), &opening("o2", glass("unconscious"))).await.unwrap();
+    revoke(&world, &consent).await;
+    opt(&world, true).await;
+    let (index, state) = (Arc::new(MemoryIndex::default()), Arc::new(HubState::in_memory().unwrap()));
+    let registry = Arc::clone(&world.hub.parts.registry);
+    let projector = Projector::new(world.journal.reader(), index, Arc::clone(&state), registry);
+    projector.unwrap().catch_up().unwrap();
+    let (kept, anew) = (world.hub.parts.state.read().unwrap(), state.read().unwrap());
+    let consents = kept.consents_of(PATIENT, 10).unwrap();
+    assert_eq!((consents.len(), consents[0].uses, consents[0].ended.is_some()), (1, 1, true));
+    assert_eq!(anew.consents_of(PATIENT, 10).unwrap(), consents);
+    assert_eq!(anew.sharing(PATIENT).unwrap(), kept.sharing(PATIENT).unwrap());
+    let places = |view: &HubView| view.accesses(PATIENT, Sequence(u64::MAX), 100).unwrap();
+    assert_eq!((places(&anew).len(), places(&anew)), (6, places(&kept)));
+    let hospital = code(HOSPITAL);
+    assert_eq!(anew.glass_broken(hospital, PATIENT).unwrap(), kept.glass_broken(hospital, PATIENT).unwrap());
 }
 
 #[test]
