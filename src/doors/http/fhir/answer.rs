@@ -82,7 +82,7 @@ impl From<SearchError> for Refusal {
     fn from(error: SearchError) -> Self {
         let code = match error {
             SearchError::Unknown(_) | SearchError::Modifier(_) => "not-supported",
-            SearchError::TooLong | SearchError::Form(..) | SearchError::Twice(_) => "invalid",
+            SearchError::TooLong | SearchError::Form(..) => "invalid",
         };
         Self::new(http_status(error.fault()), code, error.to_string())
     }

@@ -25,6 +25,9 @@ use crate::wire::field::moment;
 use crate::wire::pb;
 use crate::wire::statement::subject as subject_of;
 
+/// Resources, each with the instant by which it is sorted, in milliseconds since 1970.
+type Dated = Vec<(i64, Json)>;
+
 /// Searches records of a kind; `patient` is the one that the search names, where the kind is of one patient.
 ///
 /// # Errors
@@ -90,13 +93,13 @@ pub fn read(door: &FhirDoor, reader: &Reader, kind: &str, id: &str) -> Result<On
     }
 }
 
-fn organisations(door: &FhirDoor) -> Result<Vec<(i64, Json)>, Refusal> {
+fn organisations(door: &FhirDoor) -> Result<Dated, Refusal> {
     let rules = door.hub.registry().rules(door.hub.now())?;
     Ok(rules.version.organisations.values().map(|organisation| (0, people::organisation(organisation))).collect())
 }
 
 /// Gives decisions of a patient, or qualifications of a laboratory, as the search names one or the other.
-fn basics(door: &FhirDoor, reader: &Reader, search: &Search) -> Result<(Vec<(i64, Json)>, Option<Pseudonym>), Refusal> {
+fn basics(door: &FhirDoor, reader: &Reader, search: &Search) -> Result<(Dated, Option<Pseudonym>), Refusal> {
     let named = search.filters.iter().filter(|filter| matches!(filter.parameter.name, "patient" | "subject"));
     let ids: Vec<&str> = named
         .flat_map(|filter| &filter.any)
@@ -133,11 +136,7 @@ fn read_basic(door: &FhirDoor, reader: &Reader, id: &str) -> Result<One, Refusal
     same(decided(door, &found)?, id, found.kept.patient)
 }
 
-fn qualifications(
-    door: &FhirDoor,
-    laboratory: OrganisationCode,
-    subject: Option<&Subject>,
-) -> Result<Vec<(i64, Json)>, Refusal> {
+fn qualifications(door: &FhirDoor, laboratory: OrganisationCode, subject: Option<&Subject>) -> Result<Dated, Refusal> {
     let standings = door.hub.standings(laboratory, subject)?;
     standings.into_iter().map(|stood| Ok((0, qualification(&written(stood))?))).collect()
 }
@@ -156,7 +155,7 @@ fn decided(door: &FhirDoor, standing: &StandingDecision) -> Result<Json, Refusal
     }))
 }
 
-fn requests(door: &FhirDoor, viewer: Viewer, patient: Pseudonym) -> Result<Vec<(i64, Json)>, Refusal> {
+fn requests(door: &FhirDoor, viewer: Viewer, patient: Pseudonym) -> Result<Dated, Refusal> {
     let lines = door.hub.checked_lines(viewer, patient)?;
     Ok(lines.iter().map(|line| (line.at.unix_ms(), request(line))).collect())
 }
@@ -180,7 +179,7 @@ fn request_id(check: Sequence, line: usize) -> String {
 }
 
 /// Writes the accesses that a reader may see: the patient and who oversees all, an organisation its own.
-fn audit_events(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<Vec<(i64, Json)>, Refusal> {
+fn audit_events(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<Dated, Refusal> {
     let (accesses, _) = door.hub.access_history(patient, None, ACCESSES_MAX)?;
     let mut written = Vec::new();
     let (mut record, mut number) = (None, 0);
@@ -201,7 +200,7 @@ fn audit_events(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<
 }
 
 /// Writes the consents that a reader may see: the patient all, an organisation those that are given to it.
-fn consents(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<Vec<(i64, Json)>, Refusal> {
+fn consents(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<Dated, Refusal> {
     use pb::consent_terms::Grantee;
     let mut written = Vec::new();
     for given in door.hub.consents(Acting::oneself(patient))? {
@@ -221,7 +220,7 @@ fn consents(door: &FhirDoor, reader: &Reader, patient: Pseudonym) -> Result<Vec<
     Ok(written)
 }
 
-fn find(resources: Vec<(i64, Json)>, id: &str, patient: Pseudonym) -> Result<One, Refusal> {
+fn find(resources: Dated, id: &str, patient: Pseudonym) -> Result<One, Refusal> {
     let is = |resource: &Json| resource.member("id").and_then(Json::text) == Some(id);
     let found = resources.into_iter().map(|(_, resource)| resource).find(is).ok_or_else(Refusal::missing)?;
     same(found, id, patient)

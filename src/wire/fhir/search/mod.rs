@@ -93,9 +93,6 @@ pub enum SearchError {
     /// The value is not of the parameter's form.
     #[error("parameter {0}: the value has not the form of a {1}")]
     Form(String, &'static str),
-    /// The parameter is given twice where once is allowed.
-    #[error("parameter {0}: given more than once")]
-    Twice(String),
 }
 
 impl Faulty for SearchError {
