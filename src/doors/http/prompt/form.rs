@@ -83,7 +83,7 @@ impl Draft {
 ///
 /// # Errors
 /// [`Foreign`] where the form is none of this page's; else the draft with its mistake, to be shown again.
-pub fn read(session: &Session, fields: &[(String, String)]) -> Result<Result<Sent, Draft>, Foreign> {
+pub fn read(session: &Session, fields: &[(String, String)]) -> Result<Result<Sent, Box<Draft>>, Foreign> {
     let value = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str());
     let line = value("line").and_then(|place| place.parse::<usize>().ok()).ok_or(Foreign)?;
     let answer = session.answer.lines.get(line).ok_or(Foreign)?;
@@ -107,7 +107,7 @@ pub fn read(session: &Session, fields: &[(String, String)]) -> Result<Result<Sen
         status: StatusCode::UNPROCESSABLE_ENTITY,
     };
     let Some(first) = draft.prompts.first().and_then(known) else {
-        return Ok(Err(draft.refused(texts::CHOOSE, StatusCode::UNPROCESSABLE_ENTITY)));
+        return Ok(Err(Box::new(draft.refused(texts::CHOOSE, StatusCode::UNPROCESSABLE_ENTITY))));
     };
     match (act, reason) {
         ("accept", None) => Ok(Ok(Sent { draft, act: Act::Accept })),
@@ -130,7 +130,7 @@ pub fn chosen_of(reason: &str) -> String {
     format!("choice-{reason}")
 }
 
-fn declined(mut draft: Draft, reason: &pb::DeclineReason, number: Option<&str>) -> Result<Sent, Draft> {
+fn declined(mut draft: Draft, reason: &pb::DeclineReason, number: Option<&str>) -> Result<Sent, Box<Draft>> {
     let numbered = number.and_then(|number| number.parse::<usize>().ok()?.checked_sub(1));
     if let Some(choice) = numbered.and_then(|place| reason.choices.get(place)) {
         draft.choice.clone_from(choice);
@@ -145,7 +145,7 @@ fn declined(mut draft: Draft, reason: &pb::DeclineReason, number: Option<&str>) 
         None
     };
     if draft.field.is_some() {
-        return Err(draft);
+        return Err(Box::new(draft));
     }
     let text = if reason.needs_text { draft.text.clone() } else { String::new() };
     let decline = pb::Decline { reason: reason.code.clone(), text, choice: draft.choice.clone() };

@@ -153,7 +153,7 @@ async fn decide<E: Exchange>(
     let mut decided = session.decided.lock().await;
     let sent = match form::read(&session, &fields) {
         Ok(Ok(sent)) => sent,
-        Ok(Err(draft)) => return page::show(&session, &capability, &decided, Some(&draft)),
+        Ok(Err(draft)) => return page::show(&session, &capability, &decided, Some(draft.as_ref())),
         Err(form::Foreign) => {
             let language = session.language();
             let refused = Refused { fault: Fault::BadInput, field: None, text: String::new() };
