@@ -3,6 +3,7 @@
 pub mod batch;
 pub mod cds;
 pub mod consent;
+mod csv_lines;
 pub mod day;
 pub mod dicom;
 pub mod entry;

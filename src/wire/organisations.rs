@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::organisation::{Organisation, OrganisationCode};
+use crate::wire::csv_lines::Lines;
 
 /// A line of the table cannot be taken; correct it, nothing of the file is applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,12 +35,11 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<OrganisationCode, Organisation>, Or
     if headers != COLUMNS.as_slice() {
         return Err(error(1, "header", &format!("the columns must be {}", COLUMNS.join(","))));
     }
-    let mut organisations = BTreeMap::new();
+    let (mut organisations, mut lines) = (BTreeMap::new(), Lines::new(bytes));
     for record in reader.records() {
-        let record = record.map_err(|failure| {
-            error(failure.position().map_or(0, csv::Position::line), "line", "the line is not UTF-8 text")
-        })?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let position = record.as_ref().map_or_else(csv::Error::position, csv::StringRecord::position);
+        let line = position.map_or(0, |position| lines.line_of(position));
+        let record = record.map_err(|_| error(line, "line", "the line is not UTF-8 text"))?;
         let organisation = organisation(&record, line)?;
         if organisations.insert(organisation.code, organisation).is_some() {
             return Err(error(line, "code", "the organisation is listed twice"));
@@ -100,8 +100,11 @@ mod tests {
             ("91350100M000100Y43,hospital,甲,A,35010,3A", "region"),
             ("91350100M000100Y43,hospital,甲,A,350100", "line"),
         ] {
-            let error = read(format!("{HEAD}{line}\n").as_bytes()).unwrap_err();
-            assert_eq!((error.line, error.column), (2, column));
+            let table = format!("{HEAD}{line}\n");
+            for table in [table.clone(), table.replace('\n', "\r\n")] {
+                let error = read(table.as_bytes()).unwrap_err();
+                assert_eq!((error.line, error.column), (2, column));
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::Cursor;
 use calamine::{DataRef, Reader, Xlsx};
 
 use super::{Column, TableError};
+use crate::wire::csv_lines::Lines as Counted;
 use crate::wire::field::Problem;
 
 /// One row below the header.
@@ -75,7 +76,7 @@ fn text(bytes: &[u8]) -> Result<Lines, TableError> {
     let delimiter = if first.contains('\t') && !first.contains(',') { b'\t' } else { b',' };
     let mut builder = csv::ReaderBuilder::new();
     let builder = builder.has_headers(false).flexible(true).trim(csv::Trim::All).delimiter(delimiter);
-    let mut lines = Vec::new();
+    let (mut lines, mut counted) = (Vec::new(), Counted::new(text.as_bytes()));
     for record in builder.from_reader(text.as_bytes()).records() {
         let record = record.map_err(|_| TableError::Form)?;
         if record.len() > COLUMNS_MAX {
@@ -84,7 +85,7 @@ fn text(bytes: &[u8]) -> Result<Lines, TableError> {
         if lines.len() > ROWS_MAX {
             return Err(TableError::TooLarge { what: "rows", most: ROWS_MAX });
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| counted.line_of(position));
         lines.push((line, record.iter().map(str::to_owned).collect()));
     }
     Ok(lines)

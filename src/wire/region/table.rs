@@ -6,15 +6,14 @@ use std::str::FromStr;
 use csv::{ReaderBuilder, StringRecord};
 
 use super::{RegionError, RegionFault, RegionFile};
+use crate::wire::csv_lines::Lines;
 
 /// Reads a file whose columns are `columns`, in that order.
 pub(super) fn rows(file: RegionFile, columns: &'static [&'static str], bytes: &[u8]) -> Result<Vec<Row>, RegionError> {
-    let mut reader = ReaderBuilder::new().from_reader(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes));
-    let broken = |error: csv::Error| RegionError {
-        line: error.position().and_then(|place| NonZeroU64::new(place.line())),
-        ..file.fault(RegionFault::Form)
-    };
-    let header = reader.headers().map_err(broken)?;
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let (mut reader, mut lines) = (ReaderBuilder::new().from_reader(bytes), Lines::new(bytes));
+    let broken = |line: u64| RegionError { line: NonZeroU64::new(line), ..file.fault(RegionFault::Form) };
+    let header = reader.headers().map_err(|_| broken(1))?;
     let wrong = |column: &str, reason| RegionError {
         line: NonZeroU64::new(1),
         column: column.to_owned(),
@@ -33,7 +32,11 @@ pub(super) fn rows(file: RegionFile, columns: &'static [&'static str], bytes: &[
     if header.len() != columns.len() {
         return Err(wrong(header.get(columns.len()).unwrap_or_default(), RegionFault::Twice));
     }
-    let rows = reader.into_records().map(|record| Ok(Row { file, columns, record: record.map_err(broken)? }));
+    let rows = reader.into_records().map(|record| {
+        let mut record = record.map_err(|error| broken(error.position().map_or(0, |place| lines.line_of(place))))?;
+        lines.place(&mut record);
+        Ok(Row { file, columns, record })
+    });
     rows.collect()
 }
 

@@ -73,8 +73,11 @@ fn wrong_files_are_refused_with_their_place() {
         let error = with(*file, change).expect_err("the file is wrong");
         assert_eq!((error.file, error.reason), (*file, *reason), "case {place}: {error}");
     }
-    let error = with(Catalogue, |text| text.replacen("2823-3", "2823-4", 1)).unwrap_err();
-    assert_eq!((error.line.unwrap().get(), error.column.as_str()), (2, "loinc"));
+    let wrong = |text: &str| text.replacen("2823-3", "2823-4", 1);
+    for error in [with(Catalogue, wrong), with(Catalogue, |text| wrong(text).replace('\n', "\r\n"))] {
+        let error = error.unwrap_err();
+        assert_eq!((error.line.unwrap().get(), error.column.as_str()), (2, "loinc"));
+    }
 }
 
 #[test]
