@@ -8,6 +8,7 @@ use prost::Message;
 use serde_json::json;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tonic_types::StatusExt;
 
 use crate::app::client::{ClientError, HubArguments, SigningArguments, spinner};
 use crate::app::process;
@@ -17,7 +18,7 @@ use crate::domain::time::Moment;
 use crate::pki::signing::SigningDomain;
 use crate::ports::clock::Clock;
 use crate::sys::files::{self, FileError};
-use crate::wire::eqa::{TableError, TableKind, read};
+use crate::wire::eqa::{Table, TableError, TableKind, read};
 use crate::wire::field::FieldError;
 use crate::wire::pb::qualifications_client::QualificationsClient;
 use crate::wire::pb::statement::Content;
@@ -187,14 +188,12 @@ fn import(arguments: &ImportArguments, now: Moment, json: bool, out: &mut dyn Wr
     let reading = spinner("reading the table", json);
     let content = files::read(&arguments.file).map(|bytes| read(&bytes, kind, now.offset_minutes()));
     reading.finish_and_clear();
-    let content = match content? {
-        Ok(content) => content,
+    let Table { content, lines } = match content? {
+        Ok(table) => table,
         Err(error) => {
             if let TableError::Cells(cells) = &error {
                 for cell in cells {
-                    let (line, column, problem) = (cell.line, &cell.column, cell.problem.to_string());
-                    let record = json!({ "line": line, "column": column, "problem": problem });
-                    answer(json, out, &record, &format!("line {line}, {column}: {problem}"))?;
+                    blame(cell.line, &cell.column, &cell.problem.to_string(), json, out)?;
                 }
             }
             return Err(error.into());
@@ -208,7 +207,27 @@ fn import(arguments: &ImportArguments, now: Moment, json: bool, out: &mut dyn Wr
     if arguments.check {
         return answer(json, out, &json!({ "rows": rows }), &format!("{rows} rows, nothing wrong; nothing was sent"));
     }
-    submit(content, &arguments.hub, &arguments.signing, now, json, out)
+    let submitted = submit(content, &arguments.hub, &arguments.signing, now, json, out);
+    if let Err(EqaError::Client(ClientError::Refused(status))) = &submitted {
+        for violation in status.get_details_bad_request().iter().flat_map(|request| &request.field_violations) {
+            if let Some((line, column)) = cell_of(&violation.field, &lines) {
+                blame(line, column, &violation.description, json, out)?;
+            }
+        }
+    }
+    submitted
+}
+
+/// Names a wrong cell of the table.
+fn blame(line: u64, column: &str, problem: &str, json: bool, out: &mut dyn Write) -> Result<(), EqaError> {
+    let record = json!({ "line": line, "column": column, "problem": problem });
+    answer(json, out, &record, &format!("line {line}, {column}: {problem}"))
+}
+
+/// Finds the cell of the table that a field of the statement came from, as `rounds.results[3].item`.
+fn cell_of<'f>(field: &'f str, lines: &[u64]) -> Option<(u64, &'f str)> {
+    let (row, column) = field.split_once('[')?.1.split_once("].")?;
+    Some((*lines.get(row.parse::<usize>().ok()?)?, column))
 }
 
 fn sanction(

@@ -76,11 +76,20 @@ impl Faulty for TableError {
     }
 }
 
+/// A table as a statement says it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// What the statement says.
+    pub content: pb::statement::Content,
+    /// The line of each of its rows, from 1.
+    pub lines: Vec<u64>,
+}
+
 /// Reads a table; its days are days at `offset_minutes` east of UTC.
 ///
 /// # Errors
 /// [`TableError`]; nothing of the table may be sent.
-pub fn read(bytes: &[u8], kind: TableKind, offset_minutes: i16) -> Result<pb::statement::Content, TableError> {
+pub fn read(bytes: &[u8], kind: TableKind, offset_minutes: i16) -> Result<Table, TableError> {
     let columns = match kind {
         TableKind::Rounds => ROUNDS,
         TableKind::Credentials => CREDENTIALS,
@@ -89,16 +98,17 @@ pub fn read(bytes: &[u8], kind: TableKind, offset_minutes: i16) -> Result<pb::st
     if rows.is_empty() {
         return Err(TableError::Empty);
     }
-    match kind {
+    let content = match kind {
         TableKind::Rounds => {
             let results = all(&rows, |cells| round(cells, offset_minutes))?;
-            Ok(pb::statement::Content::Rounds(pb::EqaRounds { results }))
+            pb::statement::Content::Rounds(pb::EqaRounds { results })
         }
         TableKind::Credentials => {
             let credentials = all(&rows, |cells| credential(cells, offset_minutes))?;
-            Ok(pb::statement::Content::Credentials(pb::Credentials { credentials }))
+            pb::statement::Content::Credentials(pb::Credentials { credentials })
         }
-    }
+    };
+    Ok(Table { content, lines: rows.iter().map(|row| row.line).collect() })
 }
 
 /// Reads every row, and then says what was wrong in all of them. No two rows may be about the same thing.
@@ -257,6 +267,10 @@ fn percent(field: &str, text: &str) -> Result<Decimal, FieldError> {
     let score: Decimal = parsed(field, number, "decimal")?;
     if score.is_sign_negative() || score > Decimal::ONE_HUNDRED {
         return Err(FieldError::new(field, Problem::Form("percentage from 0 to 100")));
+    }
+    // A spreadsheet shows 92.5 % and holds 0.925: taken as written, a good laboratory would have failed.
+    if !score.is_zero() && score <= Decimal::ONE {
+        return Err(FieldError::new(field, Problem::Form("percentage; write 92.5 where the sheet holds 0.925")));
     }
     Ok(score)
 }

@@ -24,6 +24,11 @@ async fn a_table_with_one_wrong_row_changes_nothing_and_the_corrected_one_makes_
     assert!(said.contains("line 2") && said.contains("samples"), "{said} {refused:?}");
     assert_eq!(doctor.order("refused", &patient, POTASSIUM).await.prompts, Vec::new());
 
+    let unlisted = region.import(&good.replacen("L01001", "L99999", 1), "rounds");
+    assert!(!unlisted.status.success());
+    let said = String::from_utf8_lossy(&unlisted.stdout).into_owned();
+    assert!(said.starts_with("line 2, item: "), "{said} {unlisted:?}");
+
     let taken = region.import(&good, "rounds");
     assert!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     let line = doctor.order("after", &patient, POTASSIUM).await;

@@ -6,7 +6,7 @@ const HEAD: &str = "programme,year,round,laboratory,item,method,samples,score_pe
 const GOOD: &str = "NCCL-C-01,2026,1,91350100M000100Y43,L01001,,5/4,,,2026-04-01,2026-05-04";
 
 fn rounds(rows: &[&str]) -> Result<Vec<pb::EqaResult>, TableError> {
-    match read(format!("{HEAD}\n{}\n", rows.join("\n")).as_bytes(), TableKind::Rounds, 480)? {
+    match read(format!("{HEAD}\n{}\n", rows.join("\n")).as_bytes(), TableKind::Rounds, 480)?.content {
         pb::statement::Content::Rounds(rounds) => Ok(rounds.results),
         other => panic!("{other:?}"),
     }
@@ -70,6 +70,8 @@ fn every_wrong_cell_of_every_row_is_named() {
         ("5/4,,", "5/4,100,", "score_percent"),
         ("5/4,,", ",101,", "score_percent"),
         ("5/4,,", ",-1,", "score_percent"),
+        ("5/4,,", ",0.925,", "score_percent"),
+        ("5/4,,", "5/5,1,", "score_percent"),
         ("5/4,,,", ",,,", "status"),
         ("5/4,,,", "5/4,,excused,", "status"),
         ("5/4,,,", ",,scored,", "score_percent"),
@@ -97,7 +99,7 @@ fn a_chinese_excels_csv_is_read() {
     assert!(!unmappable);
     let with_mark = [b"\xef\xbb\xbf".as_slice(), table.as_bytes()].concat();
     for bytes in [gbk.as_ref(), table.as_bytes(), &with_mark, table.replace(',', "\t").as_bytes()] {
-        let content = read(bytes, TableKind::Rounds, 480).unwrap();
+        let content = read(bytes, TableKind::Rounds, 480).unwrap().content;
         let pb::statement::Content::Rounds(rounds) = content else { panic!("no rounds") };
         assert_eq!(rounds.results.len(), 1);
         assert_eq!(rounds.results[0].method, "离子选择电极法");
@@ -106,9 +108,41 @@ fn a_chinese_excels_csv_is_read() {
 }
 
 #[test]
+fn a_workbook_is_read_with_its_dates_as_dates_and_its_numbers_as_text() {
+    let workbook = include_bytes!("../../../tests/fixtures/eqa-rounds.xlsx");
+    let table = read(workbook, TableKind::Rounds, 480).unwrap();
+    let pb::statement::Content::Rounds(rounds) = table.content else { panic!("no rounds") };
+    let said = rounds.results.iter().map(|round| {
+        let days = [&round.sampled_at, &round.published_at].map(|at| at.as_ref().unwrap().unix_ms);
+        (round.item.as_str(), round.year, round.score_percent.as_str(), days)
+    });
+    let days = [1_774_972_800_000, 1_777_824_000_000];
+    let expected = [("L01001", 2026, "80", days), ("L01002", 2026, "92.5", days), ("L01003", 2026, "100", days)];
+    assert_eq!((said.collect::<Vec<_>>(), table.lines), (expected.to_vec(), vec![2, 3, 4]));
+}
+
+#[test]
+fn wrong_cells_of_a_workbook_are_named_by_its_rows_and_a_share_is_no_percentage() {
+    let workbook = include_bytes!("../../../tests/fixtures/eqa-rounds-wrong.xlsx");
+    let found = wrong(read(workbook, TableKind::Rounds, 480).unwrap_err());
+    let cells = [(4, "laboratory"), (4, "samples"), (5, "score_percent")];
+    let last = ["round", "item", "score_percent", "sampled_on", "published_on"].map(|column| (6, column));
+    let expected = cells.into_iter().chain(last).map(|(line, column)| (line, column.to_owned()));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn lines_are_those_of_an_editor_also_in_a_windows_file_with_blank_lines() {
+    let table = format!("{HEAD}\n\n{GOOD}\n{}\n", GOOD.replace("5/4", "4/5"));
+    for table in [table.clone(), table.replace('\n', "\r\n")] {
+        assert_eq!(wrong(read(table.as_bytes(), TableKind::Rounds, 480).unwrap_err()), [(4, "samples".into())]);
+    }
+}
+
+#[test]
 fn a_credential_holds_to_the_end_of_its_last_day() {
     let table = "laboratory,subject,valid_from,valid_to,basis\n91350100M000100Y43,CT,2026-01-01,2026-12-31,site 2026\n";
-    let content = read(table.as_bytes(), TableKind::Credentials, 480).unwrap();
+    let content = read(table.as_bytes(), TableKind::Credentials, 480).unwrap().content;
     let pb::statement::Content::Credentials(credentials) = content else { panic!("no credentials") };
     let credential = &credentials.credentials[0];
     let (from, to) = (credential.valid_from.as_ref().unwrap(), credential.valid_to.as_ref().unwrap());
