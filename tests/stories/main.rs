@@ -16,6 +16,7 @@ mod laboratory;
 mod layout;
 mod order_screen;
 mod pages;
+mod outsiders;
 mod patience;
 mod patient;
 mod people;

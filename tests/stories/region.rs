@@ -250,6 +250,14 @@ impl Region {
 
     /// Runs `concord eqa` under an organisation's certificates.
     pub fn eqa(&self, organisation: Organisation, arguments: &[&str]) -> Output {
+        let own = |name: &str| self.path(organisation.folder).join(name).to_str().unwrap().to_owned();
+        let (key, certificate) = (own("signing.key"), own("signing.pem"));
+        let signing = ["--signing-key", &key, "--signing-cert", &certificate];
+        self.connected(organisation, &[&["eqa"], arguments, &signing].concat())
+    }
+
+    /// Runs a command that calls the hub, under an organisation's certificate.
+    pub fn connected(&self, organisation: Organisation, arguments: &[&str]) -> Output {
         let hub = self.ports.hub.to_string();
         let file = |name: &str| self.path(name).to_str().unwrap().to_owned();
         let own = |name: &str| file(&format!("{}/{name}", organisation.folder));
@@ -260,11 +268,9 @@ impl Region {
             ("--crl", file("ca/crl.pem")),
             ("--cert", own("tls.pem")),
             ("--key", own("tls.key")),
-            ("--signing-key", own("signing.key")),
-            ("--signing-cert", own("signing.pem")),
         ];
         let options = options.iter().flat_map(|(option, value)| [*option, value.as_str()]);
-        concord(&["eqa"].into_iter().chain(arguments.iter().copied()).chain(options).collect::<Vec<_>>())
+        concord(&arguments.iter().copied().chain(options).collect::<Vec<_>>())
     }
 
     /// Reads the batches of a hospital in the hub's journal, in the order of the log.
