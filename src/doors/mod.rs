@@ -6,5 +6,6 @@ pub mod fault;
 pub mod grpc;
 pub mod http;
 pub mod mllp;
+mod newcomers;
 pub mod node_intake;
 pub mod tls;

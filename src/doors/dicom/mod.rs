@@ -9,6 +9,7 @@ mod stream;
 pub use spool::{InstanceBody, SpoolFile};
 
 use crate::domain::fault::{Fault, Faulty};
+use crate::doors::newcomers::{Newcomer, Newcomers};
 use crate::wire::dicom::{InstanceFacts, Uid, part10};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -96,13 +97,12 @@ pub async fn serve<S: InstanceSink>(
     spool::remove_leftovers(&settings.spool_folder)?;
     let house = Arc::new(House {
         places: Arc::new(Semaphore::new(settings.associations_max)),
-        waiting: Arc::new(Semaphore::new(WAITING_MAX)),
         large_checks: Semaphore::new(1),
         settings,
         sink,
         stop: stop.clone(),
     });
-    let tasks = TaskTracker::new();
+    let (tasks, newcomers) = (TaskTracker::new(), Newcomers::new(WAITING_MAX));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -110,8 +110,7 @@ pub async fn serve<S: InstanceSink>(
         };
         match accepted {
             Ok((socket, peer)) => {
-                // Beyond these, nobody waits for a refusal: the connection is closed.
-                let Ok(waiting) = Arc::clone(&house.waiting).try_acquire_owned() else { continue };
+                let Some(waiting) = newcomers.enter().await else { continue };
                 tasks.spawn(receive(Arc::clone(&house), socket, peer, waiting));
             }
             Err(error) => {
@@ -132,8 +131,6 @@ struct House<S> {
     stop: CancellationToken,
     /// One permit an association.
     places: Arc<Semaphore>,
-    /// One permit a connection that has no association yet.
-    waiting: Arc<Semaphore>,
     /// The check of a large instance needs all of it in memory: one at a time.
     large_checks: Semaphore,
 }
@@ -142,22 +139,22 @@ async fn receive<S: InstanceSink>(
     house: Arc<House<S>>,
     socket: TcpStream,
     peer: SocketAddr,
-    waiting: OwnedSemaphorePermit,
+    waiting: (OwnedSemaphorePermit, Newcomer),
 ) {
-    let place = Arc::clone(&house.places).try_acquire_owned().ok();
     let mut link = match stream::Link::open(socket, &house.settings) {
         Ok(link) => link,
         Err(error) => return warn!(%peer, %error, "prepare DICOM connection"),
     };
     let negotiated = tokio::select! {
         () = house.stop.cancelled() => return,
-        negotiated = negotiation::establish(&mut link, &house.settings, place.is_some()) => negotiated,
+        () = waiting.1.sent_away() => return warn!(%peer, "close DICOM connection: another needs its place"),
+        negotiated = negotiation::establish(&mut link, &house.settings, &house.places) => negotiated,
     };
     drop(waiting);
-    let outcome = match negotiated {
-        Ok(Some(association)) => session::run(&house, &mut link, &association, peer).await,
-        Ok(None) => Ok(()),
-        Err(error) => Err(error),
+    let (outcome, place) = match negotiated {
+        Ok(Some((association, place))) => (session::run(&house, &mut link, &association, peer).await, Some(place)),
+        Ok(None) => (Ok(()), None),
+        Err(error) => (Err(error), None),
     };
     if let Err(error) = outcome {
         warn!(%peer, %error, "end DICOM association");
@@ -167,7 +164,7 @@ async fn receive<S: InstanceSink>(
     link.close().await;
 }
 
-/// Most connections that have sent no association request yet.
+/// Most connections that have sent no association request yet; one more takes the place of the oldest.
 const WAITING_MAX: usize = 64;
 /// Pause after a failed accept, which is out of file handles as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -11,6 +11,8 @@ use dicom_ul::pdu::{
     Pdu, PresentationContextProposed, PresentationContextResult, PresentationContextResultReason, UserVariableItem,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What was agreed.
 #[derive(Debug)]
@@ -21,17 +23,20 @@ pub(super) struct Association {
     pub(super) contexts: BTreeMap<u8, Uid>,
 }
 
-/// Receives an association request and answers it; nothing is agreed when it was refused.
+/// Receives an association request and answers it; nothing is agreed when it was refused. What is agreed holds a place.
 pub(super) async fn establish(
     link: &mut Link,
     settings: &Settings,
-    has_place: bool,
-) -> Result<Option<Association>, LinkError> {
+    places: &Arc<Semaphore>,
+) -> Result<Option<(Association, OwnedSemaphorePermit)>, LinkError> {
     let Pdu::AssociationRQ(request) = link.receive_request().await? else { return Err(LinkError::Unexpected) };
-    if let Err(refusal) = admit(&request, settings, has_place) {
-        link.send(&Pdu::AssociationRJ(refusal)).await?;
-        return Ok(None);
-    }
+    let place = match admit(&request, settings).and_then(|()| place_in(places)) {
+        Ok(place) => place,
+        Err(refusal) => {
+            link.send(&Pdu::AssociationRJ(refusal)).await?;
+            return Ok(None);
+        }
+    };
     let results: Vec<_> = request.presentation_contexts.iter().map(choose).collect();
     let accepted = results.iter().filter(|result| result.reason == PresentationContextResultReason::Acceptance);
     let contexts = accepted.filter_map(|result| Some((result.id, Uid::parse(&result.transfer_syntax)?))).collect();
@@ -49,13 +54,13 @@ pub(super) async fn establish(
         ],
     }))
     .await?;
-    Ok(Some(association))
+    Ok(Some((association, place)))
 }
 
 /// Says whether the request is let in, else with which refusal it is answered.
 ///
 /// Source: DICOM PS3.8, 9.3.4.
-fn admit(request: &AssociationRQ, settings: &Settings, has_place: bool) -> Result<(), AssociationRJ> {
+fn admit(request: &AssociationRQ, settings: &Settings) -> Result<(), AssociationRJ> {
     use AssociationRJServiceUserReason as User;
     let refuse = |source| Err(AssociationRJ { result: AssociationRJResult::Permanent, source });
     if request.protocol_version & 1 == 0 {
@@ -72,12 +77,16 @@ fn admit(request: &AssociationRQ, settings: &Settings, has_place: bool) -> Resul
     if settings.calling_ae_titles.as_ref().is_some_and(|allowed| !allowed.iter().any(|title| title == calling)) {
         return refuse(AssociationRJSource::ServiceUser(User::CallingAETitleNotRecognized));
     }
-    if !has_place {
+    Ok(())
+}
+
+/// Takes a place for an association, else gives the refusal to try again later.
+fn place_in(places: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, AssociationRJ> {
+    Arc::clone(places).try_acquire_owned().map_err(|_| {
         let reason = AssociationRJServiceProviderPresentationReason::LocalLimitExceeded;
         let source = AssociationRJSource::ServiceProviderPresentation(reason);
-        return Err(AssociationRJ { result: AssociationRJResult::Transient, source });
-    }
-    Ok(())
+        AssociationRJ { result: AssociationRJResult::Transient, source }
+    })
 }
 
 /// Accepts a context in the first transfer syntax that the caller proposed and the house can keep.

@@ -234,6 +234,17 @@ async fn the_one_too_many_is_refused_for_now() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn connections_that_ask_for_nothing_keep_no_association_out() {
+    let door = open(Shelf::default(), |settings| settings.associations_max = 1).await;
+    let mut silent = Vec::new();
+    for _ in 0..100 {
+        silent.push(TcpStream::connect(door.address).await.unwrap());
+    }
+    let mut sender = door.call().await;
+    assert_eq!(ask(&mut sender, 0, command::echo_request(1), None).await.status, Some(Status::SUCCESS));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_verification_and_storage_are_agreed() {
     let door = open(Shelf::default(), |_| {}).await;
     let find = "1.2.840.10008.5.1.4.1.2.2.1";

@@ -14,13 +14,18 @@ use tokio_util::sync::CancellationToken;
 use super::answer::{Work, answer, refused_fragment, works};
 use super::frames::{Frames, ReadError};
 use super::{Door, Intake};
+use crate::doors::newcomers::Newcomer;
 use crate::wire::hl7::error::{Hl7Error, Place, Problem};
 use crate::wire::hl7::mllp::{FrameError, Mllp};
 
 /// Speaks with one peer until it closes, breaks framing, is too slow, or the listener stops; messages that arrived whole
 /// before that are still answered.
-pub(super) async fn converse<I, S>(stream: S, peer: SocketAddr, door: &Door<I>, stop: &CancellationToken)
-where
+pub(super) async fn converse<I, S>(
+    stream: S,
+    (peer, newcomer): (SocketAddr, Newcomer),
+    door: &Door<I>,
+    stop: &CancellationToken,
+) where
     I: Intake,
     S: AsyncRead + AsyncWrite + Send + Unpin,
 {
@@ -30,7 +35,7 @@ where
     let mut frames = Frames::new(source, settings.frame_bytes_max, settings.idle_wait_max, settings.frame_wait_max);
     let mut waiting: VecDeque<Work> = VecDeque::new();
     let mut working = FuturesOrdered::new();
-    let mut end = None;
+    let (mut end, mut newcomer) = (None, Some(newcomer));
     loop {
         while working.len() < pipeline_max
             && let Some(work) = waiting.pop_front()
@@ -53,8 +58,12 @@ where
                 frames.rest();
             }
             () = stop.cancelled(), if end.is_none() => end = Some(Ok(())),
+            () = sent_away(newcomer.as_ref()) => return tracing::warn!(%peer, "close connection: another needs its place"),
             frame = frames.next(), if reads => match frame {
-                Ok(Some(frame)) => waiting.extend(works(&frame)),
+                Ok(Some(frame)) => {
+                    newcomer = None;
+                    waiting.extend(works(&frame));
+                }
                 Ok(None) => end = Some(Ok(())),
                 Err(error) => end = Some(Err(error)),
             },
@@ -70,6 +79,13 @@ where
         let _ = write(&mut sink, &refused_fragment(frames.fragment(), too_long, door), settings).await;
         let _ = sink.shutdown().await;
         let _ = timeout(settings.frame_wait_max, frames.discard()).await;
+    }
+}
+
+async fn sent_away(newcomer: Option<&Newcomer>) {
+    match newcomer {
+        Some(newcomer) => newcomer.sent_away().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -18,12 +18,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::limits::{MLLP_CONNECTIONS_MAX, MLLP_FRAME_BYTES_MAX, MLLP_PIPELINE_MAX};
+use crate::doors::newcomers::Newcomers;
 use crate::ports::clock::Clock;
 use crate::wire::hl7::error::Hl7Error;
 use crate::wire::hl7::{Reading, SourceSettings};
@@ -78,7 +78,7 @@ pub struct MllpSettings {
     pub source: SourceSettings,
     /// Longest frame, in bytes.
     pub frame_bytes_max: usize,
-    /// Most open connections; more are closed at once.
+    /// Most open connections. One more takes the place of the oldest that has sent nothing whole yet, or is closed at once.
     pub connections_max: usize,
     /// Most messages of one connection that are worked on at once; answers keep their order.
     pub pipeline_max: usize,
@@ -132,7 +132,7 @@ where
     H: Fn(TcpStream) -> F,
     F: Future<Output = io::Result<S>> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(door.settings.connections_max));
+    let newcomers = Newcomers::new(door.settings.connections_max);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -147,7 +147,7 @@ where
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some((place, newcomer)) = newcomers.enter().await else {
             tracing::warn!(%peer, "refuse connection: too many are open");
             continue;
         };
@@ -156,7 +156,7 @@ where
         connections.spawn(async move {
             let _place = place;
             match tokio::time::timeout(door.settings.frame_wait_max, handshake).await {
-                Ok(Ok(stream)) => connection::converse(stream, peer, &door, &stop).await,
+                Ok(Ok(stream)) => connection::converse(stream, (peer, newcomer), &door, &stop).await,
                 Ok(Err(error)) => tracing::warn!(%peer, %error, "secure connection"),
                 Err(_) => tracing::warn!(%peer, "secure connection: no handshake in time"),
             }

@@ -185,6 +185,18 @@ async fn connections_over_the_limit_are_closed() {
 }
 
 #[tokio::test]
+async fn who_only_holds_connections_open_keeps_nobody_out() {
+    let running = running(MllpSettings { connections_max: 2, ..MllpSettings::default() }).await;
+    let mut idle =
+        [TcpStream::connect(running.address).await.unwrap(), TcpStream::connect(running.address).await.unwrap()];
+    idle[0].write_all(b"\x0bMSH|^~\\&|").await.unwrap();
+    assert_eq!(msa(&exchanged(&running, &framed(&report("M")), 1).await[0]), "MSA|AA|M");
+    assert_eq!(idle[0].read(&mut [0; 8]).await.unwrap_or(0), 0);
+    idle[1].write_all(&framed(&report("N"))).await.unwrap();
+    assert_eq!(msa(&answers(&mut idle[1], 1).await[0]), "MSA|AA|N", "the younger one stayed");
+}
+
+#[tokio::test]
 async fn stopping_answers_what_has_arrived_and_closes() {
     let running = running(MllpSettings::default()).await;
     let mut stream = TcpStream::connect(running.address).await.unwrap();
