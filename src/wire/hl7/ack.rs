@@ -2,6 +2,7 @@
 //!
 //! Source: HL7 v2.5.1, 2.9.2 (original mode), 2.15.5 (ERR), 2.15.8 (MSA); HL7 v2.3.1, 2.24.4 for the older ERR-1.
 
+use super::charset::Charset;
 use super::error::{Condition, Hl7Error};
 use super::escape::escape;
 use super::header::Header;
@@ -50,15 +51,16 @@ pub fn acknowledgement(header: &Header, answer: &Answer, at: Moment, control_id:
     let (field, component) = (separators.field, separators.component);
     let safe = |text: &str| escape(text, separators);
     let text = safe(&answer.error.map_or_else(|| answer.text.to_owned(), |error| error.to_string()));
-    let kind = match (header.component(9, 2), header.version() >= (2, 5)) {
+    // Only what these fields can hold is echoed: where a header has lost its end, a patient's fields stand in them.
+    let kind = match (known(header.component(9, 2), is_trigger), header.version() >= (2, 5)) {
         ("", _) => "ACK".to_owned(),
         (trigger, false) => format!("ACK{component}{trigger}"),
         (trigger, true) => format!("ACK{component}{trigger}{component}ACK"),
     };
     let mut encoding = separators.declaration();
     encoding.extend(separators.truncation);
-    let processing = or(header.field(11), "P");
-    let version = or(header.field(12), "2.5");
+    let processing = or(known(header.component(11, 1), |text| PROCESSING.contains(&text)), "P");
+    let version = or(known(header.component(12, 1), is_version), "2.5");
     let msh = [
         header.field(5),
         header.field(6),
@@ -75,7 +77,7 @@ pub fn acknowledgement(header: &Header, answer: &Answer, at: Moment, control_id:
         "",
         "",
         "",
-        header.field(18),
+        known(header.component(18, 1), |label| Charset::from_label(label).is_some()),
     ];
     let msa = ["MSA", answer.code.as_str(), header.control_id(), &text];
     let mut message = format!("MSH{encoding}{field}{}", joined(&msh, field));
@@ -116,10 +118,27 @@ fn joined(parts: &[&str], separator: char) -> String {
     parts.join(&separator.to_string()).trim_end_matches(separator).to_owned()
 }
 
+/// Gives a text if it is one of those that can stand there, and otherwise nothing.
+fn known(text: &str, can_stand: impl Fn(&str) -> bool) -> &str {
+    if can_stand(text) { text } else { "" }
+}
+
+/// Table 0003 and its like: a letter and two digits or letters.
+fn is_trigger(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+/// Table 0104: `2.3`, `2.5.1`.
+fn is_version(text: &str) -> bool {
+    text.len() <= 7 && text.contains('.') && text.split('.').all(|part| part.parse::<u8>().is_ok())
+}
+
 fn or<'t>(text: &'t str, otherwise: &'t str) -> &'t str {
     if text.is_empty() { otherwise } else { text }
 }
 
+/// Table 0103.
+const PROCESSING: [&str; 3] = ["P", "T", "D"];
 /// What ERR-3 says where nothing is wrong with the message.
 const INTERNAL: Condition = Condition { code: "207", name: "Application internal error" };
 
@@ -146,6 +165,17 @@ mod tests {
         let expected = "MSH|^~\\&|EMR|B|LIS|院|20240615103000+0800||ACK^R01^ACK|A1|P|2.5.1||||||UNICODE UTF-8\r\
                         MSA|AA|M\\T\\1\r";
         assert_eq!(String::from_utf8(ack).unwrap(), expected);
+    }
+
+    #[test]
+    fn where_a_header_has_lost_its_end_no_field_of_the_patient_is_echoed() {
+        for shift in 0..12 {
+            let lost = format!("MSH|^~\\&|LIS|H|E|B|2024|{}PID|1||7^^^H^MR||CANARY^A||19491231|F\r", "|".repeat(shift));
+            let answer = String::from_utf8(answered(lost.as_bytes(), None)).unwrap();
+            // MSH-10 is echoed whatever it holds: its sender asks for that.
+            let beside: String = answer.split('\r').filter(|line| !line.starts_with("MSA")).collect();
+            assert!(!beside.contains("CANARY") && !beside.contains("19491231"), "{answer}");
+        }
     }
 
     #[test]
