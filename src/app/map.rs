@@ -8,8 +8,9 @@ use serde::Deserialize;
 
 use crate::app::node::tools::{self, NodeAddress, ToolError, show_suggestions};
 use crate::app::process;
-use crate::doors::grpc::node_tools::suggestions;
+use crate::doors::grpc::node_tools::named_or_coded;
 use crate::sys::files::{self, FileError};
+use crate::wire::pb;
 use crate::wire::region::{RegionError, RegionFile, RegionFiles, load_region};
 
 /// Helps to map a hospital's own codes to the region's catalogue.
@@ -107,9 +108,9 @@ fn suggest(table: &Path, folder: &Path, as_json: bool, out: &mut dyn Write) -> R
     for row in csv::Reader::from_reader(text).deserialize() {
         let row: Row = row.map_err(|source| MapError::Table { path: table.to_owned(), source })?;
         if row.item.is_empty() {
-            let named = suggestions(&row.local_name, &row.unit, &catalogue);
-            let named = if named.is_empty() { suggestions(&row.local_code, &row.unit, &catalogue) } else { named };
-            show_suggestions(out, as_json, (&row.system, &row.local_code, &row.unit), 0, &named)?;
+            let named = named_or_coded(&row.local_name, &row.local_code, &row.unit, &catalogue);
+            let code = pb::Code { system: row.system, code: row.local_code, display: row.local_name };
+            show_suggestions(out, as_json, (&code, &row.unit), 0, &named)?;
         }
     }
     Ok(())

@@ -187,15 +187,18 @@ pub fn items_shown(shown: &Coverage, catalogue: &Catalogue) -> Vec<ItemCode> {
 
 /// Ranks the laboratory items that a local name and unit may mean, the likeliest first. Never maps by itself.
 pub fn suggest(name: &str, unit: &str, catalogue: &Catalogue, most: usize) -> Vec<Suggestion> {
-    let wanted = normal_name(name);
+    let wanted = named_in_specimen(&normal_name(name));
     let mut found: Vec<Suggestion> = catalogue
         .items
         .values()
         .filter_map(|item| {
             let laboratory = item.laboratory()?;
             let names = [item.name_zh.as_str(), item.name_en.as_str()];
-            let likeness_percent =
-                names.iter().flat_map(|name| aliases(name)).map(|alias| likeness(&wanted, &alias)).max()?;
+            let likeness_percent = names
+                .iter()
+                .flat_map(|name| aliases(name))
+                .flat_map(|alias| wanted.iter().map(move |name| likeness(name, &alias)))
+                .max()?;
             let unit_fits = match laboratory.value {
                 ValueKind::Quantity(_) => {
                     catalogue.units.convert(laboratory, Comparator::Equal, Decimal::ONE, unit).is_ok()
@@ -218,6 +221,12 @@ fn aliases(name: &str) -> Vec<String> {
     let inner = name.split(['(', '（']).skip(1).filter_map(|rest| rest.split([')', '）']).next());
     let outer = name.split(['(', '（', ',']).next();
     [name].into_iter().chain(outer).chain(inner).map(normal_name).filter(|alias| !alias.is_empty()).collect()
+}
+
+/// Gives a name, and what is left of it without the blood that nearly every result is of: `血清钾` is also `钾`.
+fn named_in_specimen(name: &str) -> Vec<String> {
+    let bare = BLOOD.iter().filter_map(|blood| name.strip_prefix(blood)).filter(|bare| !bare.is_empty());
+    [name].into_iter().chain(bare).map(str::to_owned).collect()
 }
 
 fn normal_name(name: &str) -> String {
@@ -246,6 +255,8 @@ fn likeness(one: &str, other: &str) -> u32 {
     u32::try_from((longest - distance.min(longest)) * 100 / longest).unwrap_or_default()
 }
 
+/// What laboratories put before the name of what they measure; urine and the like are items of their own.
+const BLOOD: [&str; 6] = ["血清", "血浆", "全血", "serum", "plasma", "blood"];
 const LIKENESS_PERCENT_MIN: u32 = 40;
 const NAME_CHARACTERS_MAX: usize = 64;
 
@@ -259,6 +270,13 @@ mod tests {
         assert_eq!(likeness("白细胞", "白细胞计数"), 60);
         assert_eq!(likeness("", "钾"), 0);
         assert_eq!(likeness("kitten", "sitting"), 57);
+    }
+
+    #[test]
+    fn a_name_is_also_what_is_measured_in_blood() {
+        assert_eq!(named_in_specimen("血清钾"), ["血清钾", "钾"]);
+        assert_eq!(named_in_specimen("尿钾"), ["尿钾"]);
+        assert_eq!(named_in_specimen("血清"), ["血清"]);
     }
 
     #[test]

@@ -163,13 +163,7 @@ pub async fn unmapped(node: &NodeAddress, limit: u32, out: &mut dyn Write) -> Re
     let codes = node.client()?.unmapped(pb::UnmappedRequest { limit }).await?.into_inner().codes;
     for unmapped in &codes {
         let code = unmapped.code.clone().unwrap_or_default();
-        show_suggestions(
-            out,
-            node.json,
-            (&code.system, &code.code, &unmapped.unit),
-            unmapped.count,
-            &unmapped.suggestions,
-        )?;
+        show_suggestions(out, node.json, (&code, &unmapped.unit), unmapped.count, &unmapped.suggestions)?;
     }
     if codes.is_empty() && !node.json {
         writeln!(out, "every code is mapped")?;
@@ -177,24 +171,25 @@ pub async fn unmapped(node: &NodeAddress, limit: u32, out: &mut dyn Write) -> Re
     Ok(())
 }
 
-/// Shows one local code, by system, code and unit, with what it may mean.
+/// Shows one local code and its unit, with what it may mean.
 ///
 /// # Errors
 /// When the answer cannot be written.
 pub fn show_suggestions(
     out: &mut dyn Write,
     as_json: bool,
-    (system, code, unit): (&str, &str, &str),
+    (code, unit): (&pb::Code, &str),
     count: u64,
     suggestions: &[pb::Suggestion],
 ) -> io::Result<()> {
+    let pb::Code { system, code, display } = code;
     if as_json {
         let suggestion = |one: &pb::Suggestion| json!({ "item": one.item, "name_zh": one.name_zh, "name_en": one.name_en, "score": one.score, "unit_fits": one.unit_fits });
         let suggestions: Vec<_> = suggestions.iter().map(suggestion).collect();
-        let shown = json!({ "system": system, "code": code, "unit": unit, "count": count, "suggestions": suggestions });
+        let shown = json!({ "system": system, "code": code, "name": display, "unit": unit, "count": count, "suggestions": suggestions });
         return writeln!(out, "{shown}");
     }
-    writeln!(out, "{system}|{code}  {unit}  ({count})")?;
+    writeln!(out, "{system}|{code} {display}  {unit}  ({count})")?;
     for one in suggestions {
         let fits = if one.unit_fits { "unit fits" } else { "unit differs" };
         writeln!(out, "    {}  {:>3} %  {fits:<12}  {} {}", one.item, one.score, one.name_zh, one.name_en)?;

@@ -97,15 +97,21 @@ impl<L: HubLink> NodeService for NodeToolsDoor<L> {
 
 fn unmapped(count: UnmappedCount, catalogue: &Catalogue) -> pb::UnmappedCode {
     pb::UnmappedCode {
-        suggestions: suggestions(&count.code, &count.unit, catalogue),
-        code: Some(pb::Code { system: count.system, code: count.code, display: String::new() }),
+        suggestions: named_or_coded(&count.name, &count.code, &count.unit, catalogue),
+        code: Some(pb::Code { system: count.system, code: count.code, display: count.name }),
         unit: count.unit,
         count: count.records,
     }
 }
 
+/// Ranks what a local code may mean by its name, and by the code itself where no name helps.
+pub fn named_or_coded(name: &str, code: &str, unit: &str, catalogue: &Catalogue) -> Vec<pb::Suggestion> {
+    let named = suggestions(name, unit, catalogue);
+    if named.is_empty() { suggestions(code, unit, catalogue) } else { named }
+}
+
 /// Ranks what a local name may mean, for a person to confirm.
-pub fn suggestions(name: &str, unit: &str, catalogue: &Catalogue) -> Vec<pb::Suggestion> {
+fn suggestions(name: &str, unit: &str, catalogue: &Catalogue) -> Vec<pb::Suggestion> {
     let ranked = suggest(name, unit, catalogue, SUGGESTIONS_MAX).into_iter();
     let named = ranked.filter_map(|one| {
         let item = catalogue.item(one.item)?;

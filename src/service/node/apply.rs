@@ -170,7 +170,7 @@ fn apply_outcome(
     put_held(change, intake, &outcome.held)?;
     for item in &outcome.unmapped {
         let code = item.code.clone().unwrap_or_default();
-        change.count_unmapped(&code.code, &code.system, &item.unit, intake)?;
+        change.count_unmapped(&code.code, &code.system, &item.unit, &code.display, intake)?;
     }
     change.put_wanting(intake, !outcome.held.is_empty() || !outcome.unmapped.is_empty())?;
     if !outcome.study_uid.is_empty() {

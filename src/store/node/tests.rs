@@ -66,7 +66,7 @@ fn apply(state: &NodeState, number: u64) {
             }
             let held = HeldEntry { reference: format!("{number}"), reason: "UNIT".into(), field: "OBX-6".into() };
             change.put_held(HeldPlace { intake: record, place: 1 }, &held)?;
-            change.count_unmapped("GLU", "L", "mg", record)
+            change.count_unmapped("GLU", "L", "mg", "Glucose", record)
         })
         .unwrap();
 }

@@ -36,6 +36,8 @@ pub struct UnmappedCount {
     pub system: String,
     /// The unit that came with it, empty if none.
     pub unit: String,
+    /// What its sender calls it, empty if it came without a name.
+    pub name: String,
     /// In how many records it came.
     pub records: u64,
     /// The last of them.
@@ -95,13 +97,11 @@ impl NodeState {
         let mut unmapped = Vec::new();
         self.visit(&self.trees.unmapped, &[], |key, value| {
             let (mut key, mut value) = (Unpacker::new(key), Unpacker::new(value));
-            unmapped.push(UnmappedCount {
-                code: text(&mut key)?,
-                system: text(&mut key)?,
-                unit: text(&mut key)?,
-                records: value.long()?,
-                last: Sequence(value.long()?),
-            });
+            let (code, system, unit) = (text(&mut key)?, text(&mut key)?, text(&mut key)?);
+            let (records, last) = (value.long()?, Sequence(value.long()?));
+            // Counts of earlier versions carry no name.
+            let name = text(&mut value).unwrap_or_default();
+            unmapped.push(UnmappedCount { code, system, unit, name, records, last });
             Ok(())
         })?;
         Ok(unmapped)
@@ -135,6 +135,7 @@ impl NodeChange<'_> {
         code: &str,
         system: &str,
         unit: &str,
+        name: &str,
         record: Sequence,
     ) -> Result<(), ProjectionError> {
         let key = [code, system, unit].into_iter().fold(Packer::default(), add_text).finish();
@@ -149,8 +150,8 @@ impl NodeChange<'_> {
                 records
             }
         };
-        let value = Packer::default().long(records.saturating_add(1)).long(record.0).finish();
-        self.put(&self.trees.unmapped, &key, &value)
+        let value = Packer::default().long(records.saturating_add(1)).long(record.0);
+        self.put(&self.trees.unmapped, &key, &add_text(value, name).finish())
     }
 
     /// Takes an unknown code off the list, when the mapping knows it.
