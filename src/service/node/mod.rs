@@ -105,7 +105,7 @@ impl<L: HubLink> Node<L> {
     pub async fn run(&self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
-            ((), ()) = async { tokio::join!(self.keep_reading(), self.keep_sending()) } => {}
+            ((), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending()) } => {}
         }
     }
 
@@ -241,6 +241,29 @@ impl<L: HubLink> Node<L> {
                 }
             }
         }
+    }
+
+    /// Has what waits read again whenever the hospital's table or the catalogue has changed: it may be what was missing.
+    async fn keep_rereading(&self) {
+        let mut terms = self.core.terms.clone();
+        terms.mark_unchanged();
+        while terms.changed().await.is_ok() {
+            let mut failures = 0;
+            while let Err(error) = self.reread().await {
+                failures += 1;
+                tracing::warn!(%error, failures, "what waits could not be read again, and is tried again");
+                tokio::time::sleep(backoff(failures)).await;
+            }
+        }
+        // Whoever keeps the terms has ended: so will this, by being dropped.
+        std::future::pending().await
+    }
+
+    async fn reread(&self) -> Result<(), NodeError> {
+        if blocking(&self.core, |core| Ok(core.state.wanting_count())).await? > 0 {
+            self.reprocess().await?;
+        }
+        Ok(())
     }
 
     /// Waits for a record, then until nothing more has come for a while or enough has; a study may become due without any.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 
 use super::world::{MAPPING, World, at, message, of_patient, publish, reasons, take, terms};
 use crate::domain::entry::{Content, ResultStatus};
@@ -93,6 +94,29 @@ async fn a_new_mapping_brings_what_was_unmapped() {
     assert_eq!(node.step().await.unwrap().sealed, 1, "what was published is not said again");
     assert_eq!(node.unmapped(10).await.unwrap(), []);
     assert_eq!(node.reprocess().await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_working_node_reads_again_by_itself_when_the_table_has_changed() {
+    let world = World::new();
+    let (node, stop) = (world.node(), CancellationToken::new());
+    let working = tokio::spawn({
+        let (node, stop) = (node.clone(), stop.clone());
+        async move { node.run(stop).await }
+    });
+    take(&node, &message("1", "20260302080000", &["NM|CL^氯^L||101|mmol/L|||||F"])).await.unwrap();
+    let listed = async || node.unmapped(10).await.unwrap();
+    while listed().await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(listed().await[0].name, "氯");
+    world.terms.send_replace(Arc::new(terms(&format!("{MAPPING}L,CL,氯,L01003,,血清,\n"))));
+    while world.hub.entries().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(listed().await, []);
+    stop.cancel();
+    working.await.unwrap();
 }
 
 #[tokio::test]
