@@ -197,16 +197,19 @@ pub fn show_suggestions(
     Ok(())
 }
 
-/// Lists the files under the paths, sorted; links are not followed.
+/// Lists the files under the paths, sorted. A path that was named may be a link; links below it are not followed.
 ///
 /// # Errors
 /// [`ToolError::Folder`] naming what cannot be read.
 pub fn files_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ToolError> {
-    let (mut found, mut waiting) = (Vec::new(), paths.to_vec());
+    let (mut found, mut waiting) = (Vec::new(), Vec::with_capacity(paths.len()));
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| ToolError::Folder { path, source }
     };
+    for path in paths {
+        waiting.push(std::fs::canonicalize(path).map_err(failed(path))?);
+    }
     while let Some(path) = waiting.pop() {
         let metadata = std::fs::symlink_metadata(&path).map_err(failed(&path))?;
         if metadata.is_file() {
@@ -224,5 +227,23 @@ pub fn files_under(paths: &[PathBuf]) -> Result<Vec<PathBuf>, ToolError> {
 impl From<Status> for ToolError {
     fn from(status: Status) -> Self {
         Self::Node(Box::new(status))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_link_is_followed_and_one_below_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (archive, link) = (folder.path().join("archive"), folder.path().join("latest"));
+        std::fs::create_dir(&archive).unwrap();
+        std::fs::write(archive.join("image"), "").unwrap();
+        std::os::unix::fs::symlink(&archive, &link).unwrap();
+        std::os::unix::fs::symlink(&archive, archive.join("again")).unwrap();
+        let found = files_under(&[link]).unwrap();
+        assert_eq!(found, [std::fs::canonicalize(archive).unwrap().join("image")]);
     }
 }
