@@ -8,6 +8,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tonic::Code;
 
 use crate::app::client::{ClientError, Endpoint, HubArguments, endpoint};
 use crate::app::process;
@@ -89,10 +90,16 @@ pub fn run(args: &FetchArgs, out: &mut dyn Write) -> Result<(), FetchError> {
 
 async fn receive(args: &FetchArgs, part: &mut Part) -> Result<(), FetchError> {
     let channel = args.hub.channel_by(args.node.as_ref())?;
-    let (grant, digest) = (args.grant.clone(), args.digest.to_vec().into());
-    let request = pb::FetchRequest { grant, digest, offset: part.arrived };
+    let request = |offset| pb::FetchRequest { grant: args.grant.clone(), digest: args.digest.to_vec().into(), offset };
     let refused = |status: tonic::Status| FetchError::Client(status.into());
-    let mut stream = RetrievalClient::new(channel).fetch(request).await.map_err(refused)?.into_inner();
+    let mut client = RetrievalClient::new(channel);
+    let mut opened = client.fetch(request(part.arrived)).await;
+    if part.arrived > 0 && opened.as_ref().is_err_and(|status| status.code() == Code::InvalidArgument) {
+        // More lies here than the original is long: it is of something else.
+        part.restart()?;
+        opened = client.fetch(request(part.arrived)).await;
+    }
+    let mut stream = opened.map_err(refused)?.into_inner();
     let progress = if args.json { ProgressBar::hidden() } else { ProgressBar::new(0).with_style(style()) };
     let mut size = None;
     while let Some(chunk) = stream.message().await.map_err(refused)? {
@@ -130,6 +137,13 @@ impl Part {
             hasher.update(buffer.get(..read).unwrap_or_default());
             arrived += u64::try_from(read).unwrap_or(u64::MAX);
         }
+    }
+
+    /// Forgets what has arrived.
+    fn restart(&mut self) -> Result<(), FetchError> {
+        self.file.set_len(0).map_err(self.failed("empty"))?;
+        (self.hasher, self.arrived) = (Sha256::new(), 0);
+        Ok(())
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
@@ -184,6 +198,18 @@ mod tests {
         assert_eq!(part.finish(&Sha256::digest(b"first, second").into(), &out).unwrap(), 13);
         assert_eq!(std::fs::read(&out).unwrap(), b"first, second");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_of_something_else_is_forgotten_and_the_fetch_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, out) = (folder.path().join("a.part"), folder.path().join("a"));
+        std::fs::write(&path, "longer than the original").unwrap();
+        let mut part = Part::open(path).unwrap();
+        part.restart().unwrap();
+        part.write(b"original").unwrap();
+        assert_eq!(part.finish(&Sha256::digest(b"original").into(), &out).unwrap(), 8);
+        assert_eq!(std::fs::read(&out).unwrap(), b"original");
     }
 
     #[test]
