@@ -1,5 +1,6 @@
 //! What every command that calls a hub needs: where it is, who calls, and with which key statements are signed.
 
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,8 +103,8 @@ pub enum ClientError {
     /// The operating system gave no runtime.
     #[error("start: {0}")]
     Start(#[from] io::Error),
-    /// The hub answered with an error.
-    #[error("the hub refused ({code:?}): {message}", code = .0.code(), message = told(.0))]
+    /// Hub or node answered with an error, or could not be spoken to.
+    #[error("{}", told(.0))]
     Refused(Box<Status>),
 }
 
@@ -185,11 +186,27 @@ pub fn endpoint(text: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { host: bare.to_owned(), port: port.parse().map_err(|_| wrong())? })
 }
 
-/// Says what the hub said, with the fields it names.
+/// Says what was said, with the fields it names; or why nothing was, and where to look.
 fn told(status: &Status) -> String {
-    let Some(request) = status.get_details_bad_request() else { return status.message().to_owned() };
-    let fields = request.field_violations.iter();
-    fields.map(|violation| format!("{} {}", violation.field, violation.description)).collect::<Vec<_>>().join("; ")
+    if let Some(last) = last_cause(status) {
+        return format!(
+            "no connection: {last}; see that it runs at this address, and that --ca, --cert and --key are of its region"
+        );
+    }
+    let request = status.get_details_bad_request();
+    let fields = request.iter().flat_map(|request| &request.field_violations);
+    let fields: Vec<_> = fields.map(|violation| format!("{} {}", violation.field, violation.description)).collect();
+    let said = if fields.is_empty() { status.message().to_owned() } else { fields.join("; ") };
+    format!("refused ({:?}): {said}", status.code())
+}
+
+/// Gives what lies at the bottom of a status that nobody sent: what this end met.
+fn last_cause(status: &Status) -> Option<&dyn Error> {
+    let mut last = status.source()?;
+    while let Some(cause) = last.source() {
+        last = cause;
+    }
+    Some(last)
 }
 
 const TICK: Duration = Duration::from_millis(120);
@@ -197,6 +214,18 @@ const TICK: Duration = Duration::from_millis(120);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_answered_is_told_from_a_refusal() {
+        let refused = Status::permission_denied("this role may not call this method");
+        assert_eq!(
+            ClientError::from(refused).to_string(),
+            "refused (PermissionDenied): this role may not call this method"
+        );
+        let absent = Status::from_error(Box::new(io::Error::from(io::ErrorKind::ConnectionRefused)));
+        let said = ClientError::from(absent).to_string();
+        assert!(said.starts_with("no connection: connection refused; see that it runs"), "{said}");
+    }
 
     #[test]
     fn a_hub_is_named_by_host_and_port() {
