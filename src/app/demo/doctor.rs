@@ -40,7 +40,7 @@ impl<'w> Doctor<'w> {
                 visit: Some(self.visit("look")),
                 hours: 8_760,
                 limit: 0,
-                language: pb::Language::Zh.into(),
+                language: self.world.language.into(),
             };
             let call = self.orders.clone().recent_results(request).await;
             let answer = call.map_err(StepError::refused("Orders.RecentResults"))?.into_inner();
@@ -66,7 +66,7 @@ impl<'w> Doctor<'w> {
             actor: Some(actor()),
             visit: Some(self.visit(step)),
             lines: vec![pb::OrderLine { line_id: "1".to_owned(), codes, imaging: Vec::new() }],
-            language: pb::Language::Zh.into(),
+            language: self.world.language.into(),
         };
         let call = self.orders.clone().check(request).await;
         let answer = call.map_err(StepError::refused("Orders.Check"))?.into_inner();
@@ -97,7 +97,7 @@ impl<'w> Doctor<'w> {
                 outcome: Some(outcome),
                 ..Default::default()
             }],
-            language: pb::Language::Zh.into(),
+            language: self.world.language.into(),
             ..Default::default()
         };
         let call = self.orders.clone().decide(request).await;

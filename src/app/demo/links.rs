@@ -13,6 +13,7 @@ use crate::domain::organisation::Role;
 use crate::domain::time::Moment;
 use crate::peer::channel::{HubAddress, HubAddressError, HubChannel};
 use crate::sys::files::FileError;
+use crate::wire::pb;
 
 /// The demo's region as its story sees it.
 pub struct World {
@@ -22,6 +23,8 @@ pub struct World {
     pub settled: Settled,
     /// When the story began.
     pub began: Moment,
+    /// Language of the texts that doctors read.
+    pub language: pb::Language,
 }
 
 /// There is no way to a process of the demo.

@@ -38,6 +38,7 @@ use crate::app::settings::SettingsError;
 use crate::domain::time::Moment;
 use crate::ports::clock::Clock;
 use crate::sys::files::FileError;
+use crate::wire::pb;
 
 /// Shows the exchange at work: a hub and three hospitals on this machine, with real TLS, HL7 and DICOM.
 #[derive(Debug, Args)]
@@ -129,7 +130,11 @@ pub fn run(args: &DemoArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resul
         path: layout.path("settled.json"),
         source: serde::de::Error::custom("began_unix_ms is no moment"),
     })?;
-    let world = World { layout, settled, began };
+    let language = match args.lang {
+        Language::Zh => pb::Language::Zh,
+        Language::En => pb::Language::En,
+    };
+    let world = World { layout, settled, began, language };
     let voice = if args.json { Voice::Json } else { Voice::Words(args.lang) };
     let mut teller = Teller::new(voice, out);
     let stopped = process::runtime()?.block_on(async {
