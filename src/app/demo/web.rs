@@ -10,11 +10,13 @@ use crate::app::demo::authority::ORDER_ENTRY;
 use crate::app::demo::links::{LinkError, World};
 use crate::app::demo::step::{StepError, same};
 use crate::sys::files;
+use crate::wire::pb;
 
 /// A client of one HTTPS door.
 pub struct Web {
     client: Client,
     base: String,
+    language: &'static str,
 }
 
 /// An answer of a door.
@@ -59,7 +61,8 @@ impl World {
             let both = [files::read(&folder.join("tls.pem"))?, files::read(&folder.join("tls.key"))?].concat();
             builder = builder.identity(Identity::from_pem(&both)?);
         }
-        Ok(Web { client: builder.build()?, base: format!("https://localhost:{}", address.port()) })
+        let language = if self.language == pb::Language::En { "en" } else { "zh-CN" };
+        Ok(Web { client: builder.build()?, base: format!("https://localhost:{}", address.port()), language })
     }
 }
 
@@ -120,7 +123,7 @@ impl Web {
 
     fn request(&self, method: Method, path: &str, token: Option<&str>) -> RequestBuilder {
         let url = if path.starts_with("https://") { path.to_owned() } else { self.url(path) };
-        let request = self.client.request(method, url).header(ACCEPT_LANGUAGE, "zh-CN");
+        let request = self.client.request(method, url).header(ACCEPT_LANGUAGE, self.language);
         match token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -85,7 +85,7 @@ async fn page(world: &World) -> Result<Found, StepError> {
         "actor": { "practitioner": "D0001", "department": "内科门诊" },
         "visit": { "encounter": world.key("page"), "setting": "SETTING_OUTPATIENT" },
         "lines": [{ "line_id": "1", "codes": [{ "system": "panel", "code": "ELECTROLYTES_7" }] }],
-        "language": "LANGUAGE_ZH",
+        "language": world.language.as_str_name(),
     });
     let ticket = screen.send("/prompt/tickets", &order, None).await?.json("a ticket")?;
     let url = ticket["url"].as_str().unwrap_or_default();
