@@ -37,7 +37,7 @@ impl Browser {
             .no_proxy();
         let client =
             identity.into_iter().fold(builder, |builder, identity| builder.identity(identity)).build().unwrap();
-        Self { client, door: region.https(hospital) }
+        Self { client, door: format!("https://localhost:{}", region.https(hospital).port()) }
     }
 
     /// Asks for a ticket, and gives the answer.

@@ -202,6 +202,11 @@ impl Region {
         self.node_ports(hospital).mllp
     }
 
+    /// Gives the address for browsers.
+    pub fn https(&self, hospital: Organisation) -> SocketAddr {
+        self.node_ports(hospital).https
+    }
+
     /// Gives the address for images.
     pub fn dicom(&self, hospital: Organisation) -> SocketAddr {
         self.node_ports(hospital).dicom
