@@ -22,7 +22,9 @@ fn corpus() -> Vec<(String, Bytes)> {
         eprintln!("skipped: no corpus beside the package");
         return Vec::new();
     };
-    let files = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file() && path.extension().is_none_or(|end| end != "tsv"));
     files
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read(path).unwrap().into()))
         .collect()
@@ -109,4 +111,4 @@ impl Random {
 }
 
 /// Of each file; each costs a process.
-const MUTATIONS: usize = 60;
+const MUTATIONS: usize = 150;

@@ -124,7 +124,7 @@ const READING: Text = Text::new("正在读取影像…", "Reading the images…"
 const FAILED: Text = Text::new("未能读取", "could not be read");
 const AWAY: Text =
     Text::new("发布医院暂不可达，将继续尝试。", "The publishing hospital cannot be reached; trying again.");
-const DOWNLOAD: Text = Text::new("下载原始文件", "Download the original");
+const DOWNLOAD: Text = Text::new("下载原件", "Original");
 const NO_SCRIPT: Text = Text::new("浏览影像需要启用脚本。", "Scripts must be allowed to look at images.");
 const PICTURE: Text = Text::new("图像", "Picture");
 const POSITION: Text = Text::new("位置", "Position");
