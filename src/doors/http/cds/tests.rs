@@ -205,7 +205,8 @@ async fn both_doors_give_the_same_verdicts() {
         door.world.hub.resolve(&[person.unwrap()]).await.unwrap()[0].pseudonym.clone()
     };
     assert_ne!(pseudonym, PATIENT.as_slice());
-    let visits: [(&str, fn(&mut pb::Visit), Value); 4] = [
+    type Change = fn(&mut pb::Visit);
+    let visits: [(&str, Change, Value); 4] = [
         ("outpatient", |_| {}, json!({})),
         ("inpatient", |visit| visit.set_setting(pb::Setting::Inpatient), json!({ "class": "IMP" })),
         ("emergency", |visit| visit.set_setting(pb::Setting::Emergency), json!({ "class": "EMER" })),
