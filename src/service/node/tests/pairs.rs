@@ -13,12 +13,12 @@ use crate::wire::fhir::Told;
 use crate::wire::fhir::observation::observation;
 use crate::wire::pb;
 
-/// Message, its pair, and how many observations of the pair must be found in ours. Orders are not taken by a node.
-const PAIRS: [(&str, &str, usize); 4] = [
-    ("ms_lab_oru_1_bom_lf_status_FIP.hl7", "v2pair_ms_LAB-ORU-1.json", 8),
-    ("ms_lab_oru_2_bom_lf.hl7", "v2pair_ms_LAB-ORU-2.json", 10),
-    ("ms_lri_cbc_28obx.hl7", "v2pair_ms_LRI_2.0-NG_CBC_Typ_Message.json", 28),
-    ("ms_oru_rmgead_sn.hl7", "v2pair_ms_ORU-R01-RMGEAD.json", 1),
+/// Message, its pair, and how many of its results the sample catalogue knows; the others wait at the node, and orders are
+/// not taken by one.
+const PAIRS: [(&str, &str, usize); 3] = [
+    ("ms_lab_oru_1_bom_lf_status_FIP.hl7", "v2pair_ms_LAB-ORU-1.json", 3),
+    ("ms_lab_oru_2_bom_lf.hl7", "v2pair_ms_LAB-ORU-2.json", 3),
+    ("ms_lri_cbc_28obx.hl7", "v2pair_ms_LRI_2.0-NG_CBC_Typ_Message.json", 7),
 ];
 
 #[test]
@@ -33,15 +33,14 @@ fn our_observations_say_what_another_converter_says() {
         let pair: Json = serde_json::from_slice(&std::fs::read(corpus.join("fhir").join(pair)).unwrap()).unwrap();
         let entries = pair["entry"].as_array().unwrap().iter().map(|entry| &entry["resource"]);
         let theirs: Vec<&Json> = entries.filter(|it| it["resourceType"] == "Observation").collect();
-        let mut found = 0;
-        for their in theirs.into_iter().filter(|it| has_value(it)) {
-            let their_code = &their["code"]["coding"][0]["code"];
-            let is = |our: &&Json| codes(our).contains(their_code) && same_value(our, their);
-            let our = ours.iter().find(is).unwrap_or_else(|| panic!("{message}: no {their_code} like {their}"));
+        for our in &ours {
+            let is = |their: &&&Json| {
+                has_value(their) && codes(our).contains(&their["code"]["coding"][0]["code"]) && same_value(our, their)
+            };
+            let their = theirs.iter().find(is).unwrap_or_else(|| panic!("{message}: nothing of theirs is like {our}"));
             compare(our, their, message);
-            found += 1;
         }
-        assert_eq!(found, count, "{message}");
+        assert_eq!(ours.len(), count, "{message}");
     }
 }
 
