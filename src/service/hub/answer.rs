@@ -28,14 +28,16 @@ impl Speaker<'_> {
     /// Writes a prompt as its check's record keeps it: without result and text.
     pub fn prompt(&self, id: PromptId, items: &[ItemCode], evidence: &Evidence, found: &Found) -> pb::Prompt {
         let imaging = matches!(found.entry.content, Content::Imaging(_));
-        let reasons = self.version.policy.reasons_for(imaging);
+        let mut reasons: Vec<_> = self.version.policy.reasons_for(imaging).collect();
+        // The law's grounds first, as doctors know them.
+        reasons.sort_by_key(|reason| (reason.class, reason.code));
         pb::Prompt {
             prompt_id: id.as_bytes().to_vec().into(),
             items: items.iter().map(ToString::to_string).collect(),
             result: None,
             evidence: Some(message_of(evidence)),
             text: String::new(),
-            decline_reasons: reasons.map(|reason| self.reason(reason)).collect(),
+            decline_reasons: reasons.into_iter().map(|reason| self.reason(reason)).collect(),
         }
     }
 

@@ -51,6 +51,7 @@ async fn cards(world: &World) -> Result<Found, StepError> {
     same("the page tells the value", true, report.body.contains(FRESH_REPORT.potassium.0))?;
     Ok(Found::default()
         .line(format!("{hooks} 个钩子；卡片：{summary}"), format!("{hooks} hooks; the card: {summary}"))
+        .line(screen.url("/cds-services"), screen.url("/cds-services"))
         .fact("summary", summary)
         .fact("url", screen.url("/cds-services")))
 }
@@ -98,6 +99,7 @@ async fn page(world: &World) -> Result<Found, StepError> {
             "页面显示数值与依据；同一票据第二次打开：410",
             "the page tells value and evidence; the ticket opened again: 410",
         )
+        .line(screen.url("/prompt/tickets"), screen.url("/prompt/tickets"))
         .fact("url", screen.url("/prompt/tickets")))
 }
 
@@ -133,6 +135,7 @@ async fn patient(world: &World) -> Result<Found, StepError> {
             format!("看到 {count} 份结果；密码错误被拒，收回后链接失效；查阅记录 {seen} 条"),
             format!("{count} results; a wrong passcode is refused, and after taking it back the link is gone; {seen} accesses listed"),
         )
+        .line(hub.url("/me"), hub.url("/me"))
         .fact("results", count)
         .fact("accesses", seen)
         .fact("url", hub.url("/me")))
