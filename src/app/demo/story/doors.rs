@@ -12,6 +12,7 @@ use crate::app::demo::reports::FRESH_REPORT;
 use crate::app::demo::step::{Found, StepError, same, text};
 use crate::app::demo::tell::Teller;
 use crate::app::demo::web::{Answer, Web};
+use crate::sys::random;
 use crate::wire::shl::Payload;
 
 /// Tells the chapter.
@@ -113,12 +114,13 @@ async fn patient(world: &World) -> Result<Found, StepError> {
     let results = hub.find("/patient/v1/results", token).await?.json("own results")?;
     let count = results["results"].as_array().map_or(0, Vec::len);
     same("own results, four or more", true, count >= 4)?;
-    let now = time::OffsetDateTime::now_utc().unix_timestamp() * 1_000;
+    // Each start shares anew: what an earlier one shared was taken back.
+    let key = hex::encode(random::bytes::<8>());
     let consent = json!({
         "to": { "link": { "passcode": PASSCODE } }, "what": { "all": true }, "purpose": "second-opinion",
-        "until": moment(now + 3_600_000),
+        "until": moment(world.began.unix_ms() + CONSENT_MS),
     });
-    let given = hub.send_once("/patient/v1/consents", &consent, token, &now.to_string()).await?.json("a consent")?;
+    let given = hub.send_once("/patient/v1/consents", &consent, token, &key).await?.json("a consent")?;
     let shlink = given["to"]["link"]["shlink"].as_str().unwrap_or_default().to_owned();
     let link = Payload::decode(&shlink).map_err(|error| StepError::unexpected("the link", "shlink:/..", error))?;
     let manifest = link.url;
@@ -165,3 +167,5 @@ fn moment(unix_ms: i64) -> String {
 }
 
 const PASSCODE: &str = "314159";
+/// A year: a second start may be a long time after the first.
+const CONSENT_MS: i64 = 365 * 86_400_000;
