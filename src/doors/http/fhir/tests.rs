@@ -136,6 +136,23 @@ fn id_of(name: u8) -> String {
 }
 
 #[tokio::test]
+async fn what_cannot_be_recorded_is_not_answered() {
+    let mut desk = Desk::open().await;
+    let result = desk.result(1, 10);
+    desk.publish(&[result]).await;
+    let paths = [format!("Observation?patient={}", patient()), format!("Observation/{}", id_of(1))];
+    for path in &paths {
+        assert_eq!(desk.get(OWN, path).await.status, StatusCode::OK, "{path}");
+    }
+    desk.world.fail().await;
+    for path in &paths {
+        let refused = desk.get(OWN, path).await;
+        assert!(refused.status.is_server_error(), "{path}: {}", refused.status);
+        assert_eq!(refused.body["resourceType"], "OperationOutcome", "{path}: {}", refused.body);
+    }
+}
+
+#[tokio::test]
 async fn a_hospital_reads_its_own_and_others_need_a_right() {
     let mut desk = Desk::open().await;
     let (mut hidden, seen) = (desk.result(2, 20), desk.result(1, 10));
