@@ -64,6 +64,8 @@ async fn cards(world: &World) -> Result<Found, StepError> {
 /// Writes the firing of a hook; the same at every start, so that nothing is recorded twice.
 fn hook(world: &World) -> Value {
     let began = world.began.unix_ms().unsigned_abs() & 0xffff_ffff_ffff;
+    // A card is asked for in one language; in another it is a new question, and in the same visit it is decided already.
+    let encounter = world.key(&format!("cds-{}", world.language.as_str_name()));
     let order = json!({ "resourceType": "ServiceRequest", "id": "o1", "status": "draft", "intent": "order",
         "code": { "coding": [{ "system": "http://loinc.org", "code": "2823-3" }] },
         "subject": { "reference": "Patient/p1" } });
@@ -71,7 +73,7 @@ fn hook(world: &World) -> Value {
         "hook": "order-sign",
         "hookInstance": format!("c0c0c0c0-0000-4000-8000-{began:012x}"),
         "context": {
-            "userId": "Practitioner/D0001", "patientId": "p1", "encounterId": world.key("cds"),
+            "userId": "Practitioner/D0001", "patientId": "p1", "encounterId": encounter,
             "draftOrders": { "resourceType": "Bundle", "type": "collection", "entry": [{ "resource": order }] },
         },
         "prefetch": { "patient": {
