@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use sha2::{Digest as _, Sha256};
 use tokio_stream::StreamExt;
 
 use crate::domain::fault::Fault;
@@ -72,7 +73,7 @@ impl<E: Exchange> Viewing<E> {
         }
         let event = pb::AcknowledgeRequest {
             // The minute lets a view that lasts longer than its grant be recorded again, and a reload not.
-            event_key: format!("view/{capability}/{}", now_unix_ms.div_euclid(60_000)),
+            event_key: view_key(capability, now_unix_ms.div_euclid(60_000)),
             actor: Some(opening.actor.clone()),
             prompt_id: opening.prompt_id.clone(),
             event: Event::Viewed.into(),
@@ -104,6 +105,11 @@ impl<E: Exchange> Viewing<E> {
     }
 }
 
+/// Names a view without its capability, which would open the result to whoever reads the record.
+fn view_key(capability: &str, minute: i64) -> String {
+    format!("view/{}/{minute}", hex::encode(&Sha256::digest(capability)[..16]))
+}
+
 fn ended() -> Refused {
     refused(Fault::Missing, "this link has ended; open the result again where it was shown")
 }
@@ -116,3 +122,18 @@ const LINK_LIFETIME: Duration = Duration::from_secs(3_600);
 const LINKS_MAX: usize = 100_000;
 /// A grant that ends sooner is not begun with, in milliseconds.
 const GRANT_REST_MS: i64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_record_of_a_view_does_not_hold_what_opens_it() {
+        let capability = "vRoeUfIyQ3cPzq1f0Yk2m9s8t7u6v5w4x3y2z1a0b9c";
+        let key = view_key(capability, 7);
+        assert!(!key.contains(capability) && key.len() <= crate::domain::limits::KEY_BYTES_MAX);
+        assert_eq!(key, view_key(capability, 7));
+        assert_ne!(key, view_key(capability, 8));
+        assert_ne!(key, view_key("another", 7));
+    }
+}
