@@ -9,6 +9,7 @@ pub mod image;
 pub mod pages;
 pub mod patient;
 pub mod prompt;
+mod remainder;
 pub mod serve;
 pub mod shl;
 pub mod view;

@@ -5,7 +5,6 @@ use std::io;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -18,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected;
 use tower::ServiceExt;
 
+use crate::doors::http::remainder::awaited;
 use crate::doors::tls::PeerStream;
 
 /// Serves `doors` on `incoming` until `stop`, and then gives requests under way `grace` to end.
@@ -34,7 +34,7 @@ pub async fn serve(
         let peer = stream.connect_info();
         let service = doors.clone().map_request(move |mut request: Request<_>| {
             request.extensions_mut().insert(peer.clone());
-            request.map(Body::new)
+            awaited(request)
         });
         let connection =
             builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
