@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
-use tonic_health::server::health_reporter;
+use tonic_health::server::{HealthReporter, health_reporter};
 
 use crate::app::credentials::{self, CredentialsError};
 use crate::app::node::config::NodeConfig;
@@ -183,6 +183,7 @@ async fn serve(
     }
     let (health, health_service) = health_reporter();
     health.set_service_status("", ServingStatus::Serving).await;
+    behind.tasks.spawn(watch_journal(node.clone(), health, behind.stop.clone()));
     let accepting = accept_settings(config);
     let front = Front { forwarder: forwarder.clone(), clock: Arc::clone(&clock) };
     web::open(config, front, listeners.https, &behind.tasks, &doors, stop)?;
@@ -197,6 +198,14 @@ async fn serve(
     doors.wait().await;
     forwarder.close().await;
     served
+}
+
+/// Says so when the journal has failed: from then on the node acknowledges nothing.
+async fn watch_journal(node: Node<HubClient>, health: HealthReporter, stop: CancellationToken) {
+    if stop.run_until_cancelled(node.poisoned()).await.is_some() {
+        tracing::error!("the journal has failed and nothing is acknowledged; look at the disk and restart the node");
+        health.set_service_status("", ServingStatus::NotServing).await;
+    }
 }
 
 /// Answers gRPC until `stop`, and then what is under way for a while.

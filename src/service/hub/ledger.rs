@@ -71,6 +71,11 @@ impl Ledger {
         Ok(self.journal.reader().read_piece(place.into(), start, length)?)
     }
 
+    /// Says whether the journal has failed: nothing that writes is answered until the hub is started anew.
+    pub fn is_poisoned(&self) -> bool {
+        self.journal.is_poisoned()
+    }
+
     /// Gives the number of records that every projection has.
     pub fn projected(&self) -> Sequence {
         *self.projected.borrow()

@@ -100,11 +100,12 @@ impl<L: HubLink> Node<L> {
         Ok(Self { core, pipeline, link })
     }
 
-    /// Works until told to stop: drafts and seals what has arrived, and sends what is sealed. What is cut short is done
-    /// at the next start.
+    /// Works until told to stop, or until the journal fails: drafts and seals what has arrived, and sends what is sealed.
+    /// What is cut short is done at the next start.
     pub async fn run(&self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
+            () = self.poisoned() => {}
             ((), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending()) } => {}
         }
     }
@@ -174,6 +175,16 @@ impl<L: HubLink> Node<L> {
             })
         })
         .await
+    }
+
+    /// Says whether the journal has failed: nothing is acknowledged until the node is started anew.
+    pub fn is_poisoned(&self) -> bool {
+        self.core.journal.is_poisoned()
+    }
+
+    /// Returns once [`Node::is_poisoned`].
+    pub async fn poisoned(&self) {
+        self.core.journal.poisoned().await;
     }
 
     /// Gives what was counted since the start.

@@ -186,6 +186,18 @@ impl Journal {
         self.reader.committed()
     }
 
+    /// Says whether a write or a sync has failed: nothing more is taken until the journal is opened anew.
+    pub fn is_poisoned(&self) -> bool {
+        self.desk.queue.as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
+    /// Returns once [`Journal::is_poisoned`].
+    pub async fn poisoned(&self) {
+        if let Some(queue) = &self.desk.queue {
+            queue.closed().await;
+        }
+    }
+
     async fn enqueue(
         &self,
         records: Vec<(u8, Bytes)>,

@@ -324,9 +324,12 @@ fn a_failed_write_or_sync_poisons_until_the_next_opening() {
         block_on(async {
             journal.append(7, payload(0)).await.unwrap();
             journal.append(7, payload(1)).await.unwrap();
+            assert!(!journal.is_poisoned());
             for _ in 0..3 {
                 assert!(matches!(journal.append(7, payload(9)).await, Err(JournalError::Poisoned)));
             }
+            journal.poisoned().await;
+            assert!(journal.is_poisoned());
         });
         assert_eq!(payloads(journal.scan(0)), expected(2), "what was acknowledged is still read");
         assert!(matches!(refusal(&folder, SMALL), JournalError::Locked));
