@@ -41,6 +41,11 @@ fn no_file_holds_a_forbidden_word() {
 }
 
 #[test]
+fn every_path_of_the_https_doors_is_listed() {
+    report(tree().rust("src/").flat_map(words::check_paths));
+}
+
+#[test]
 fn names_are_plain_words() {
     report(tree().rust("").flat_map(words::check_names));
 }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -15,6 +14,7 @@ use crate::app::clients::{ClientPart, PatientIdentifierPart};
 use crate::app::credentials::{self, CredentialsError, TlsFiles};
 use crate::app::settings::beside;
 use crate::doors::http;
+use crate::doors::http::paths::Paths;
 use crate::doors::tls::{AcceptSettings, accept};
 use crate::pki::reload::Reloading;
 use crate::pki::tls::ServerTls;
@@ -95,7 +95,7 @@ impl HttpsPart {
 
 impl HttpsDoor {
     /// Serves `doors` until `stop`; returns when the last connection is closed.
-    pub async fn serve(self, doors: Router, stop: CancellationToken) {
+    pub async fn serve(self, doors: Paths, stop: CancellationToken) {
         let accepting = AcceptSettings { nameless: true, ..self.accepting };
         let (acceptor, incoming) = accept(self.listener, self.tls, accepting);
         let serving = http::serve::serve(incoming, http::framed(doors), self.grace, stop.clone());

@@ -11,7 +11,7 @@ use tonic::Status;
 use tower::{Layer, Service};
 
 use super::tls::Peer;
-use crate::domain::organisation::{Caller, Role};
+use crate::domain::organisation::{Caller, OrganisationCode, Role};
 use crate::pki::reload::Reloading;
 use crate::pki::tls::ServerTls;
 
@@ -33,6 +33,7 @@ pub struct Permit {
 pub struct AuthLayer {
     access: AccessTable,
     tls: Reloading<ServerTls>,
+    own: Option<OrganisationCode>,
 }
 
 /// Lets a call through with its [`Permit`], or answers it with a gRPC status.
@@ -63,7 +64,13 @@ impl AccessTable {
 impl AuthLayer {
     /// Makes the gate from the table and the settings that carry the current revocation list.
     pub fn new(access: AccessTable, tls: Reloading<ServerTls>) -> Self {
-        Self { access, tls }
+        Self { access, tls, own: None }
+    }
+
+    /// Lets callers of one organisation in and nobody else, whatever they call, health and reflection too.
+    #[must_use]
+    pub fn of(self, own: OrganisationCode) -> Self {
+        Self { own: Some(own), ..self }
     }
 
     /// Decides on a call before anything of its body is read.
@@ -73,6 +80,9 @@ impl AuthLayer {
         let caller = caller.ok_or_else(|| Status::unauthenticated("no client certificate"))?;
         if revoked(caller, &self.tls.current()) {
             return Err(Status::unauthenticated("the client certificate is revoked"));
+        }
+        if self.own.is_some_and(|own| own != caller.organisation) {
+            return Err(Status::permission_denied("this node serves its own hospital only"));
         }
         let method = self.access.allowed(request.uri().path(), caller.role);
         let method = method.ok_or_else(|| Status::permission_denied("this role may not call this method"))?;

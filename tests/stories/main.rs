@@ -1,8 +1,10 @@
 //! What people at two hospitals, a QC centre and a regulator go through: the hub and the nodes are processes of the
 //! binary, and everybody uses their real ports: TLS, MLLP and DICOM over loopback.
 
+mod access;
 mod away;
 mod browser;
+mod callers;
 mod canary;
 mod chinese;
 mod consents;

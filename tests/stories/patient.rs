@@ -16,14 +16,15 @@ use crate::people;
 use crate::region::{A, Region};
 
 /// A browser: it keeps cookies, and follows nothing by itself.
-struct Browser {
+pub struct Browser {
     client: Client,
     hub: String,
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    fn new(region: &Region) -> Self {
+    /// Opens a browser at the hub.
+    pub fn new(region: &Region) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authority = Certificate::from_pem(&std::fs::read(region.path("ca/ca.pem")).unwrap()).unwrap();
         let client = Client::builder().tls_certs_only([authority]).redirect(Policy::none()).no_proxy().build().unwrap();
@@ -34,7 +35,8 @@ impl Browser {
         if path.starts_with('/') { format!("{}{path}", self.hub) } else { path.to_owned() }
     }
 
-    async fn get(&mut self, path: &str) -> Response {
+    /// Goes to a path.
+    pub async fn get(&mut self, path: &str) -> Response {
         let request = self.client.get(self.at(path));
         self.send(request).await
     }
@@ -45,9 +47,13 @@ impl Browser {
         self.send(request.header("content-type", "application/x-www-form-urlencoded")).await
     }
 
+    /// Gives what it sends along as `Cookie`.
+    pub fn cookie(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
     async fn send(&mut self, request: reqwest::RequestBuilder) -> Response {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let answer = request.header(COOKIE, cookies.join("; ")).send().await.unwrap();
+        let answer = request.header(COOKIE, self.cookie()).send().await.unwrap();
         for cookie in answer.headers().get_all(SET_COOKIE) {
             let cookie = cookie.to_str().unwrap();
             for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
@@ -60,7 +66,7 @@ impl Browser {
     }
 
     /// Logs in at the issuer, and gives what the hub says of it.
-    async fn log_in(&mut self, subject: &str, acr: &str) -> Response {
+    pub async fn log_in(&mut self, subject: &str, acr: &str) -> Response {
         let issuer = location(&self.get("/me/login?lang=en").await);
         assert!(self.client.get(&issuer).send().await.unwrap().text().await.unwrap().contains("demonstration"));
         let asked = Url::parse(&issuer).unwrap();

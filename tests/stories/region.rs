@@ -148,6 +148,16 @@ impl Region {
         format!("https://localhost:{}", self.ports.hub_https.port())
     }
 
+    /// Gives where the hub's HTTPS door listens.
+    pub fn hub_https_address(&self) -> SocketAddr {
+        self.ports.hub_https
+    }
+
+    /// Gives the address of the issuer of patients' logins.
+    pub fn issuer(&self) -> String {
+        format!("https://localhost:{}", self.ports.issuer.port())
+    }
+
     /// Kills the hub.
     pub fn kill_hub(&mut self) {
         self.hub.as_mut().unwrap().kill();

@@ -1,21 +1,14 @@
 //! Callers who must not be let in, and the neighbours they must not disturb.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use concord::sys::clock::ManualClock;
 use concord::wire::pb;
 use concord::wire::pb::catalogue_client::CatalogueClient;
 use concord::wire::pb::orders_client::OrdersClient;
 use concord::wire::pb::qualifications_client::QualificationsClient;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
+use crate::callers::is_let_in;
 use crate::doctor::Doctor;
 use crate::patience::until;
 use crate::people;
@@ -86,27 +79,4 @@ async fn ask(channel: Channel) -> Result<(), Status> {
 /// Makes a call that a hospital's own systems may make.
 async fn orders(channel: Channel) -> Result<(), Status> {
     OrdersClient::new(channel).acknowledge(pb::AcknowledgeRequest::default()).await.map(drop)
-}
-
-/// Says whether a server speaks to a caller who shows the certificate in a folder, or none.
-async fn is_let_in(region: &Region, address: SocketAddr, shown: Option<&str>) -> bool {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(region.path("ca/ca.pem")).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_root_certificates(roots);
-    let mut config = match shown.map(|folder| region.path(folder)) {
-        None => builder.with_no_client_auth(),
-        Some(folder) => {
-            let chain = vec![CertificateDer::from_pem_file(folder.join("tls.pem")).unwrap()];
-            let key = PrivateKeyDer::from_pem_file(folder.join("tls.key")).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        }
-    };
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let tcp = TcpStream::connect(address).await.unwrap();
-    let Ok(mut stream) = connector.connect("localhost".try_into().unwrap(), tcp).await else { return false };
-    // In TLS 1.3 the caller learns of a refusal only from its first read; a server that stays speaks first.
-    matches!(stream.read(&mut [0; 1]).await, Ok(1))
 }

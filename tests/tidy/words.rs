@@ -38,6 +38,14 @@ pub fn check_attributes(source: &Source) -> Vec<Finding> {
     found.collect()
 }
 
+/// Finds paths put on a router elsewhere than where they are listed: nobody would ask them who may come.
+pub fn check_paths(source: &Source) -> Vec<Finding> {
+    let tokens = source.tokens();
+    let put = tokens.windows(3).filter(|w| w[0].text == "." && ROUTING.contains(&w[1].text) && w[2].text == "(");
+    let shipped = put.filter(|w| !w[1].in_test && source.path != LISTED);
+    shipped.map(|w| source.finding(w[1].line, "put paths on `doors::http::paths::Paths`, which lists them")).collect()
+}
+
 /// Finds names that say nothing: `get_`, a manager, a module for odds and ends.
 pub fn check_names(source: &Source) -> Vec<Finding> {
     let tokens = source.tokens();
@@ -115,6 +123,10 @@ fn is_call(tokens: &[Token<'_>], place: usize) -> bool {
     place.checked_sub(1).is_some_and(|before| matches!(tokens[before].text, "." | "::"))
 }
 
+/// What puts a path on a router.
+const ROUTING: [&str; 5] = ["route", "nest", "route_service", "nest_service", "fallback_service"];
+/// Where paths are listed.
+const LISTED: &str = "src/doors/http/paths.rs";
 /// Modules of the standard library that reach outside.
 const OUTSIDE: [&str; 6] = ["env", "fs", "net", "process", "thread", "time"];
 
@@ -134,6 +146,13 @@ fn careless_calls_are_found_outside_tests() {
                 #[cfg(test)]\nmod tests {\n fn l() { a.unwrap(); }\n}\n// a.unwrap()";
     assert_eq!(lines_found(check_shipped, "src/service/a.rs", text), [1, 2, 3, 4, 5, 6]);
     assert_eq!(lines_found(check_shipped, "src/app/a.rs", "fn f() { println!(\"f\") }"), [0; 0]);
+}
+
+#[test]
+fn a_path_that_is_not_listed_is_found() {
+    let text = "fn f() { Router::new()\n.route(\"/a\", get(a))\n.nest(\"/b\", b) }\n#[cfg(test)]\nmod tests {\n fn g() { r.route() }\n}";
+    assert_eq!(lines_found(check_paths, "src/doors/http/a.rs", text), [2, 3]);
+    assert_eq!(lines_found(check_paths, LISTED, text), [0; 0]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use axum::Router;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Deserializer, de};
@@ -12,6 +11,7 @@ use crate::app::hub::config::HubConfig;
 use crate::app::settings::{beside, parsed};
 use crate::domain::identifier::IdentifierType;
 use crate::domain::organisation::{Caller, Role};
+use crate::doors::http::paths::Paths;
 use crate::doors::http::patient;
 use crate::doors::http::patient::gate::{ClaimNames, Gate, LoginRules};
 use crate::peer::issuer::{Issuer, IssuerError, IssuerSettings};
@@ -112,8 +112,8 @@ pub fn gate(config: &HubConfig, hub: &Arc<Hub>) -> Result<Option<Arc<Gate>>, Pat
 }
 
 /// Gives the patients' doors behind their gate, where there is one; their pages show reports through `viewing`.
-pub fn doors(gate: Option<&Arc<Gate>>, viewing: &Arc<Viewing<HubExchange>>, base_url: &str) -> Router {
-    gate.map_or_else(Router::new, |gate| patient::doors(gate, viewing, base_url, random::bytes::<32>))
+pub fn doors(gate: Option<&Arc<Gate>>, viewing: &Arc<Viewing<HubExchange>>, base_url: &str) -> Paths {
+    gate.map_or_else(Paths::new, |gate| patient::doors(gate, viewing, base_url, random::bytes::<32>))
 }
 
 /// Names the organisation as which the hub does what patients ask: its own, as the patients' entrance.

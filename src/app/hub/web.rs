@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +20,7 @@ use crate::doors::http::client::ClientGate;
 use crate::doors::http::fhir::{self, FhirDoor, Readers};
 use crate::doors::http::image;
 use crate::doors::http::pages::assets;
+use crate::doors::http::paths::Paths;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::shl;
 use crate::doors::http::view::{self, ViewParts};
@@ -72,14 +72,13 @@ pub fn open(
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(hub: &Arc<Hub>, viewing: Arc<Viewing<HubExchange>>, gate: &Arc<ClientGate>) -> Router {
+fn doors(hub: &Arc<Hub>, viewing: Arc<Viewing<HubExchange>>, gate: &Arc<ClientGate>) -> Paths {
     let views = ViewParts { viewing: Arc::clone(&viewing), clock: hub.clock() };
     let images = image::router(Arc::clone(&viewing), Arc::new(ProcessRenderer::new()), hub.clock());
     let base_url = gate.base_url().to_owned();
     let gate = clients::prompting(Arc::clone(gate));
     let prompts = PromptParts { viewing, gate, base_url, clock: hub.clock(), random: random::bytes };
-    Router::new()
-        .merge(assets::router())
+    assets::router()
         .merge(shl::router(Arc::clone(hub)))
         .merge(prompt::router(prompts))
         .merge(view::router(views))

@@ -220,7 +220,7 @@ async fn answer(
         .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .layer(AuthLayer::new(AccessTable::new(NODE), tls));
+        .layer(AuthLayer::new(AccessTable::new(NODE), tls).of(config.organisation));
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
     Ok(serve_until(stop, config.timing.stop_grace(), || (), serving).await?)
 }

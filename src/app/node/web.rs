@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +16,7 @@ use crate::doors::http::cds::Cds;
 use crate::doors::http::client::ClientGate;
 use crate::doors::http::image;
 use crate::doors::http::pages::assets;
+use crate::doors::http::paths::Paths;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::view::{self, ViewParts};
 use crate::ports::clock::Clock;
@@ -60,11 +60,11 @@ pub fn open(
 }
 
 /// Gives the doors, each with its own paths.
-fn doors(viewing: Arc<Viewing<Forwarder>>, clock: &Arc<dyn Clock>, gate: &Arc<ClientGate>) -> Router {
+fn doors(viewing: Arc<Viewing<Forwarder>>, clock: &Arc<dyn Clock>, gate: &Arc<ClientGate>) -> Paths {
     let views = ViewParts { viewing: Arc::clone(&viewing), clock: Arc::clone(clock) };
     let images = image::router(Arc::clone(&viewing), Arc::new(ProcessRenderer::new()), Arc::clone(clock));
     let base_url = gate.base_url().to_owned();
     let gate = clients::prompting(Arc::clone(gate));
     let prompts = PromptParts { viewing, gate, base_url, clock: Arc::clone(clock), random: random::bytes };
-    Router::new().merge(assets::router()).merge(prompt::router(prompts)).merge(view::router(views)).merge(images)
+    assets::router().merge(prompt::router(prompts)).merge(view::router(views)).merge(images)
 }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod fhir;
 pub mod image;
 pub mod pages;
+pub mod paths;
 pub mod patient;
 pub mod prompt;
 mod remainder;
@@ -20,7 +21,7 @@ use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing};
+use axum::{Json, Router};
 use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -28,12 +29,17 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use crate::domain::fault::Fault;
 use crate::domain::limits::HTTP_BODY_BYTES_MAX;
 use crate::doors::http::answer::Problem;
+use crate::doors::http::paths::Paths;
 
 /// Puts the frame around the doors of a process: unknown paths, broken handlers, late answers and headers are the same
 /// everywhere.
-pub fn framed(doors: Router) -> Router {
+pub fn framed(doors: Paths) -> Router {
+    let doors = doors.get("/healthz", healthy);
+    for served in doors.served() {
+        tracing::debug!(method = served.method, path = served.path, "HTTPS path served");
+    }
     doors
-        .route("/healthz", routing::get(healthy))
+        .into_router()
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Form, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::{Json, Router, routing};
 use reqwest::Url;
 use serde_json::json;
 
 use crate::app::demo::issuer::pages;
 use crate::app::demo::issuer::provider::{Asked, Exchange, Provider, Refused};
+use crate::doors::http::paths::Paths;
 
 /// Gives the issuer's paths.
-pub fn routes(provider: Arc<Provider>) -> Router {
-    Router::new()
-        .route("/.well-known/openid-configuration", routing::get(describe))
-        .route("/jwks", routing::get(keys))
-        .route("/authorize", routing::get(ask).post(log_in))
-        .route("/token", routing::post(exchange))
-        .with_state(provider)
+pub fn routes(provider: Arc<Provider>) -> Paths {
+    Paths::new()
+        .get("/.well-known/openid-configuration", describe)
+        .get("/jwks", keys)
+        .get("/authorize", ask)
+        .post("/authorize", log_in)
+        .post("/token", exchange)
+        .with(|router| router.with_state(provider))
 }
 
 async fn describe(State(provider): State<Arc<Provider>>) -> Response {

@@ -6,14 +6,13 @@ mod session;
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::Instant;
@@ -25,6 +24,7 @@ use crate::domain::fault::{Fault, Faulty};
 use crate::domain::organisation::Caller;
 use crate::doors::http::answer::Problem;
 use crate::doors::http::client::ClientGate;
+use crate::doors::http::paths::Paths;
 use crate::doors::tls::Peer;
 use crate::service::exchange::{Exchange, Refused};
 use crate::service::viewing::Viewing;
@@ -61,17 +61,16 @@ impl<E: Exchange> Cds<E> {
     }
 
     /// Gives the services with their paths.
-    pub fn router(self: Arc<Self>) -> Router {
+    pub fn router(self: Arc<Self>) -> Paths {
         let methods = [axum::http::Method::GET, axum::http::Method::POST];
         let headers = [header::AUTHORIZATION, header::CONTENT_TYPE, header::ACCEPT_LANGUAGE];
         let across = CorsLayer::new().allow_origin(Any).allow_methods(methods).allow_headers(headers);
-        Router::new()
-            .route("/cds-services", get(discover))
-            .route("/cds-services/{id}", post(call::<E>))
-            .route("/cds-services/{id}/feedback", post(told::<E>))
-            .route_layer(middleware::from_fn_with_state(Arc::clone(&self), admitted::<E>))
-            .layer(across)
-            .with_state(self)
+        let paths = Paths::new()
+            .get("/cds-services", discover)
+            .post("/cds-services/{id}", call::<E>)
+            .post("/cds-services/{id}/feedback", told::<E>);
+        let admitted = middleware::from_fn_with_state(Arc::clone(&self), admitted::<E>);
+        paths.with(|router| router.route_layer(admitted).layer(across).with_state(self))
     }
 
     async fn answer(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -60,7 +61,7 @@ impl Door {
         let viewing = Arc::new(Viewing::new(exchange, random::bytes));
         let cds = Cds::new(Arc::new(gate.gate), viewing, IdentifierNames::default(), beside.clone());
         let desk = Arc::new(Desk { gate: Desk::new(None, world.clock.clone()).gate, key: gate.key, clock: gate.clock });
-        Self { world, desk, router: Arc::new(cds).router(), beside, tokens: 0.into() }
+        Self { world, desk, router: Arc::new(cds).router().into_router(), beside, tokens: 0.into() }
     }
 
     fn token(&self, path: &str) -> String {
@@ -186,7 +187,7 @@ async fn the_same_firing_gives_the_same_cards_even_when_nothing_is_remembered() 
     let viewing = Arc::new(Viewing::new(exchange, random::bytes));
     let cds = Cds::new(Arc::new(gate.gate), viewing, IdentifierNames::default(), TaskTracker::new());
     let desk = Desk { gate: Desk::new(None, other.world.clock.clone()).gate, key: gate.key, clock: gate.clock };
-    let door = Door { router: Arc::new(cds).router(), desk: Arc::new(desk), ..other };
+    let door = Door { router: Arc::new(cds).router().into_router(), desk: Arc::new(desk), ..other };
     let again = door.cards(&call("order-sign", "h1", &[order("o1", "L01001")])).await;
     assert_eq!((&first[0]["uuid"], &first[0]["detail"]), (&again[0]["uuid"], &again[0]["detail"]));
     assert_eq!(first[0]["suggestions"], again[0]["suggestions"]);

@@ -13,17 +13,16 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post};
 
 pub use self::reader::{Reader, Readers};
 use crate::domain::adcode::Adcode;
 use crate::domain::time::Moment;
 use crate::doors::http::fhir::answer::Refusal;
+use crate::doors::http::paths::Paths;
 use crate::doors::tls::Peer;
 use crate::service::hub::Hub;
 use crate::wire::fhir::Context;
@@ -50,19 +49,22 @@ impl FhirDoor {
 }
 
 /// Gives the paths of the API.
-pub fn router(door: FhirDoor) -> Router {
+pub fn router(door: FhirDoor) -> Paths {
     let door = Arc::new(door);
-    let inside = Router::new()
-        .route("/metadata", get(handlers::metadata))
-        .route("/{kind}", get(handlers::search_by_get))
-        .route("/{kind}/_search", post(handlers::search_by_post))
-        .route("/{kind}/{id}", get(handlers::read))
-        .route("/{kind}/{id}/_history/{version}", get(handlers::read_version))
-        .fallback(unknown)
-        .method_not_allowed_fallback(not_allowed)
-        .layer(middleware::from_fn_with_state(Arc::clone(&door), admit))
-        .with_state(door);
-    Router::new().nest(PREFIX, inside)
+    let inside = Paths::new()
+        .get("/metadata", handlers::metadata)
+        .get("/{kind}", handlers::search_by_get)
+        .post("/{kind}/_search", handlers::search_by_post)
+        .get("/{kind}/{id}", handlers::read)
+        .get("/{kind}/{id}/_history/{version}", handlers::read_version);
+    let guarded = inside.with(|router| {
+        router
+            .fallback(unknown)
+            .method_not_allowed_fallback(not_allowed)
+            .layer(middleware::from_fn_with_state(Arc::clone(&door), admit))
+            .with_state(door)
+    });
+    guarded.under(PREFIX)
 }
 
 /// Settles who asks, and that the answer will be JSON, before a handler sees the request.

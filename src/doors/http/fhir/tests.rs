@@ -91,7 +91,7 @@ impl Desk {
         let address = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut request = request;
         request.extensions_mut().insert(Peer { caller, address });
-        let response = router(door).oneshot(request).await.unwrap();
+        let response = router(door).into_router().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body(), 16 << 20).await.unwrap();
         Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or_default() }

@@ -16,9 +16,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use axum::{Router, routing};
-
 use crate::doors::http::image::answer::NotGiven;
+use crate::doors::http::paths::Paths;
 use crate::ports::clock::Clock;
 use crate::ports::renderer::Renderer;
 use crate::service::exchange::Exchange;
@@ -33,17 +32,17 @@ struct Door<E> {
 }
 
 /// Serves images of what `viewing` opens, drawn by `renderer`, under `/view/{capability}`.
-pub fn router<E: Exchange>(viewing: Arc<Viewing<E>>, renderer: Arc<dyn Renderer>, clock: Arc<dyn Clock>) -> Router {
+pub fn router<E: Exchange>(viewing: Arc<Viewing<E>>, renderer: Arc<dyn Renderer>, clock: Arc<dyn Clock>) -> Paths {
     let of_instance =
         |rest: &str| format!("/view/{{capability}}/studies/{{study}}/series/{{series}}/instances/{{instance}}{rest}");
-    Router::new()
-        .route("/view/{capability}/images", routing::get(page::page::<E>))
-        .route("/view/{capability}/images/contents", routing::get(contents::contents::<E>))
-        .route(&of_instance(""), routing::get(dicom::instance::<E>))
-        .route(&of_instance("/rendered"), routing::get(rendered::instance::<E>))
-        .route(&of_instance("/frames/{frames}"), routing::get(frames::frames::<E>))
-        .route(&of_instance("/frames/{frames}/rendered"), routing::get(rendered::frame::<E>))
-        .with_state(Arc::new(Door { imaging: Imaging::new(viewing, renderer), clock }))
+    Paths::new()
+        .get("/view/{capability}/images", page::page::<E>)
+        .get("/view/{capability}/images/contents", contents::contents::<E>)
+        .get(&of_instance(""), dicom::instance::<E>)
+        .get(&of_instance("/rendered"), rendered::instance::<E>)
+        .get(&of_instance("/frames/{frames}"), frames::frames::<E>)
+        .get(&of_instance("/frames/{frames}/rendered"), rendered::frame::<E>)
+        .with(|router| router.with_state(Arc::new(Door { imaging: Imaging::new(viewing, renderer), clock })))
 }
 
 /// An instance that a path names, of a result that was opened.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
@@ -151,7 +152,7 @@ fn opened(files: Vec<(String, Vec<u8>)>, kept: usize) -> (Router, String, Arc<At
     let fetched = Arc::clone(&archive.fetched);
     let viewing = Arc::new(Viewing::new(archive, || [7; 32]));
     let capability = viewing.link(opening);
-    (router(viewing, Arc::new(Here), Arc::new(Still)), format!("/view/{capability}"), fetched)
+    (router(viewing, Arc::new(Here), Arc::new(Still)).into_router(), format!("/view/{capability}"), fetched)
 }
 
 /// A study of these files, the first so many of which can be had.

@@ -5,11 +5,11 @@ use std::sync::LazyLock;
 use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Router, routing};
 use sha2::{Digest, Sha256};
 
 use crate::domain::fault::Fault;
 use crate::doors::http::answer::Problem;
+use crate::doors::http::paths::Paths;
 
 /// One file of the pages.
 struct Asset {
@@ -19,8 +19,8 @@ struct Asset {
 }
 
 /// Serves the files under `/static`.
-pub fn router() -> Router {
-    Router::new().route("/static/{name}", routing::get(serve))
+pub fn router() -> Paths {
+    Paths::new().get("/static/{name}", serve)
 }
 
 /// Gives the path of a file, with the digest of its content.
@@ -85,7 +85,7 @@ mod tests {
     async fn ask(path: &str, known: Option<&HeaderValue>) -> Response {
         let mut request = Request::get(path).body(Body::empty()).unwrap();
         known.and_then(|tag| request.headers_mut().insert(header::IF_NONE_MATCH, tag.clone()));
-        router().oneshot(request).await.unwrap()
+        router().into_router().oneshot(request).await.unwrap()
     }
 
     #[tokio::test]

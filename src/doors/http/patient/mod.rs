@@ -9,20 +9,14 @@ pub mod pace;
 
 use std::sync::Arc;
 
-use axum::Router;
-
+use crate::doors::http::paths::Paths;
 use crate::doors::http::patient::gate::Gate;
 use crate::doors::http::patient::login::Logins;
 use crate::service::hub::exchange::HubExchange;
 use crate::service::viewing::Viewing;
 
 /// Gives the patients' doors, whose pages show reports through `viewing`; `base_url` is how browsers reach the hub.
-pub fn doors(
-    gate: &Arc<Gate>,
-    viewing: &Arc<Viewing<HubExchange>>,
-    base_url: &str,
-    random: fn() -> [u8; 32],
-) -> Router {
+pub fn doors(gate: &Arc<Gate>, viewing: &Arc<Viewing<HubExchange>>, base_url: &str, random: fn() -> [u8; 32]) -> Paths {
     let logins = Arc::new(Logins::new(Arc::clone(gate), Arc::clone(viewing), base_url, random));
     api::router(gate).merge(me::router(logins))
 }

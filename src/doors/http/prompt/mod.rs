@@ -19,10 +19,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Form, Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::{Json, Router, routing};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -35,6 +35,7 @@ use crate::domain::limits::HTTP_BODY_BYTES_MAX;
 use crate::domain::organisation::Caller;
 use crate::doors::http::answer::Problem;
 use crate::doors::http::pages;
+use crate::doors::http::paths::Paths;
 use crate::doors::http::prompt::form::Sent;
 use crate::doors::http::prompt::session::Session;
 use crate::ports::clock::Clock;
@@ -79,19 +80,20 @@ struct Asking {
 }
 
 /// Serves `/prompt`.
-pub fn router<E: Exchange>(parts: PromptParts<E>) -> Router {
+pub fn router<E: Exchange>(parts: PromptParts<E>) -> Paths {
     let door = Door {
         parts,
         tickets: Capabilities::new(TICKET_LIFETIME, TICKETS_MAX),
         sessions: Capabilities::new(SESSION_LIFETIME, SESSIONS_MAX),
     };
-    Router::new()
-        .route("/prompt/tickets", routing::post(issue::<E>))
+    Paths::new()
+        .post("/prompt/tickets", issue::<E>)
+        .get("/prompt/{ticket}", enter::<E>)
         // A link that is only looked at must not be used up.
-        .route("/prompt/{ticket}", routing::get(enter::<E>).head(StatusCode::NO_CONTENT))
-        .route("/prompt/session/{capability}", routing::get(show::<E>))
-        .route("/prompt/session/{capability}/decide", routing::post(decide::<E>))
-        .with_state(Arc::new(door))
+        .head("/prompt/{ticket}", StatusCode::NO_CONTENT)
+        .get("/prompt/session/{capability}", show::<E>)
+        .post("/prompt/session/{capability}/decide", decide::<E>)
+        .with(|router| router.with_state(Arc::new(door)))
 }
 
 /// Gives a ticket for an order.

@@ -1,5 +1,6 @@
 //! The prompt page as browsers and order screens see it.
 
+use axum::Router;
 use axum::body::Body;
 use tower::ServiceExt;
 
@@ -17,7 +18,7 @@ fn door(fake: &Fake) -> Router {
     let clock = Arc::new(ManualClock::new(Moment::new(1_780_000_000_000, 480).unwrap()));
     let viewing = Arc::new(Viewing::new(fake.clone(), random::bytes));
     let base_url = "https://node.example.cn".to_owned();
-    router(PromptParts { viewing, gate, base_url, clock, random: random::bytes })
+    router(PromptParts { viewing, gate, base_url, clock, random: random::bytes }).into_router()
 }
 
 /// A line with two results on offer, and one item that remains; and a line with nothing.

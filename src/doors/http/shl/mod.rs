@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router, routing};
 use serde::Deserialize;
 use serde_json::json;
 use tower_http::cors::{Any, CorsLayer};
@@ -18,22 +18,22 @@ use tower_http::cors::{Any, CorsLayer};
 use crate::domain::consent::Passcode;
 use crate::domain::fault::Fault;
 use crate::doors::http::answer::Problem;
+use crate::doors::http::paths::Paths;
 use crate::service::hub::Hub;
 use crate::service::hub::link::{CONTENT_TYPE, LinkError, LinkRequest, Told};
 
 /// Gives the paths under `/shl`. Viewers are pages of others, so that any origin may ask.
-pub fn router(hub: Arc<Hub>) -> Router {
+pub fn router(hub: Arc<Hub>) -> Paths {
     let cors = CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::CONTENT_TYPE])
         .max_age(PREFLIGHT_AGE);
-    Router::new()
-        .route("/shl/{address}", routing::post(manifest).get(direct))
-        .route("/shl/{address}/file/{name}", routing::get(file))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(cors)
-        .with_state(hub)
+    Paths::new()
+        .post("/shl/{address}", manifest)
+        .get("/shl/{address}", direct)
+        .get("/shl/{address}/file/{name}", file)
+        .with(|router| router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).layer(cors).with_state(hub))
 }
 
 /// A request for the manifest. Members that the specification may add are passed over.

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
-use axum::{Router, routing};
 use bytes::Bytes;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::domain::fault::Fault;
 use crate::doors::http::pages;
+use crate::doors::http::paths::Paths;
 use crate::ports::clock::Clock;
 use crate::service::exchange::{Exchange, Refused};
 use crate::service::viewing::{Opening, Viewing};
@@ -36,11 +36,11 @@ pub struct ViewParts<E> {
 }
 
 /// Serves `/view/{capability}` and the originals under it.
-pub fn router<E: Exchange>(parts: ViewParts<E>) -> Router {
-    Router::new()
-        .route("/view/{capability}", routing::get(show::<E>))
-        .route("/view/{capability}/originals/{digest}", routing::get(bring::<E>))
-        .with_state(Arc::new(parts))
+pub fn router<E: Exchange>(parts: ViewParts<E>) -> Paths {
+    Paths::new()
+        .get("/view/{capability}", show::<E>)
+        .get("/view/{capability}/originals/{digest}", bring::<E>)
+        .with(|router| router.with_state(Arc::new(parts)))
 }
 
 /// How an original is wanted.

@@ -1,5 +1,6 @@
 //! Pages of results as browsers see them.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
@@ -21,7 +22,7 @@ impl Desk {
     fn new(fake: &Fake) -> Self {
         let clock = Arc::new(ManualClock::new(Moment::new(1_780_000_000_000 + 5 * 3_600_000, 480).unwrap()));
         let viewing = Arc::new(Viewing::new(fake.clone(), random::bytes));
-        Self { door: router(ViewParts { viewing: Arc::clone(&viewing), clock }), viewing }
+        Self { door: router(ViewParts { viewing: Arc::clone(&viewing), clock }).into_router(), viewing }
     }
 
     fn link(&self, result: pb::ResultSummary, language: Language) -> String {

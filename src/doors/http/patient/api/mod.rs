@@ -15,48 +15,42 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
-use axum::{Json, Router, middleware};
+use axum::{Json, middleware};
 use serde::de::DeserializeOwned;
 
 use crate::domain::fault::Fault;
 use crate::domain::limits::HTTP_BODY_BYTES_MAX;
 use crate::doors::http::answer::Problem;
+use crate::doors::http::paths::Paths;
 use crate::doors::http::patient::gate::{Gate, Patient, guard};
 use crate::service::hub::consent::Acting;
 use crate::wire::patient::patient_name;
 
 /// Gives the interface for programs.
-pub fn router(gate: &Arc<Gate>) -> Router {
-    let guarded = routes().into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler));
-    let guarded = guarded.route_layer(middleware::from_fn_with_state(Arc::clone(gate), guard));
-    let open = Router::new().route("/patient/v1/openapi.json", get(describe));
-    guarded.merge(open).method_not_allowed_fallback(no_such_method).with_state(Arc::clone(gate))
+pub fn router(gate: &Arc<Gate>) -> Paths {
+    let guard = middleware::from_fn_with_state(Arc::clone(gate), guard);
+    let guarded = routes().with(|router| router.route_layer(guard));
+    let open = Paths::new().get("/patient/v1/openapi.json", describe);
+    let all = guarded.merge(open);
+    all.with(|router| router.method_not_allowed_fallback(no_such_method).with_state(Arc::clone(gate)))
 }
 
-/// One path of the interface.
-struct Route {
-    path: &'static str,
-    /// Its methods, as `GET`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the description is held against it"))]
-    methods: &'static [&'static str],
-    handler: MethodRouter<Arc<Gate>>,
-}
-
-fn routes() -> Vec<Route> {
-    let route = |path, methods, handler| Route { path, methods, handler };
-    vec![
-        route("/patient/v1/results", &["GET"], get(results::list)),
-        route("/patient/v1/results/{result}", &["GET"], get(results::one)),
-        route("/patient/v1/results/{result}/originals/{digest}", &["GET"], get(results::original)),
-        route("/patient/v1/trend", &["GET"], get(results::trend)),
-        route("/patient/v1/accesses", &["GET"], get(results::accesses)),
-        route("/patient/v1/consents", &["GET", "POST"], get(consents::list).post(consents::grant)),
-        route("/patient/v1/consents/{consent}", &["GET", "DELETE"], get(consents::one).delete(consents::revoke)),
-        route("/patient/v1/consents/{consent}/qr.svg", &["GET"], get(consents::qr)),
-        route("/patient/v1/sharing", &["GET", "PUT"], get(consents::sharing).put(consents::set_sharing)),
-        route("/patient/v1/relations", &["GET"], get(consents::relations)),
-    ]
+/// Gives the paths that a patient's token opens.
+fn routes() -> Paths<Arc<Gate>> {
+    Paths::new()
+        .get("/patient/v1/results", results::list)
+        .get("/patient/v1/results/{result}", results::one)
+        .get("/patient/v1/results/{result}/originals/{digest}", results::original)
+        .get("/patient/v1/trend", results::trend)
+        .get("/patient/v1/accesses", results::accesses)
+        .get("/patient/v1/consents", consents::list)
+        .post("/patient/v1/consents", consents::grant)
+        .get("/patient/v1/consents/{consent}", consents::one)
+        .delete("/patient/v1/consents/{consent}", consents::revoke)
+        .get("/patient/v1/consents/{consent}/qr.svg", consents::qr)
+        .get("/patient/v1/sharing", consents::sharing)
+        .put("/patient/v1/sharing", consents::set_sharing)
+        .get("/patient/v1/relations", consents::relations)
 }
 
 /// For whom a request is made: the patient of the token, or one for whom a registered relation lets that patient act.

@@ -15,6 +15,7 @@ use super::{OPENAPI, routes};
 use crate::domain::entry::{Entry, Sensitivity};
 use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId};
 use crate::domain::organisation::Role;
+use crate::doors::http::paths::Served;
 use crate::doors::http::patient::doors;
 use crate::doors::http::patient::gate::{ClaimNames, Gate, LoginRules};
 use crate::merkle::hash::leaf_hash;
@@ -77,6 +78,7 @@ impl Region {
         let exchange = HubExchange::new(Arc::clone(&world.hub), Duration::from_secs(1));
         let viewing = Arc::new(Viewing::new(exchange, crate::sys::random::bytes::<32>));
         let doors = doors(&gate, &viewing, "https://hub.example.cn", crate::sys::random::bytes::<32>);
+        let doors = doors.into_router();
         Self { world, key, doors }
     }
 
@@ -190,22 +192,20 @@ async fn a_wrong_token_opens_no_path_and_a_weak_login_is_told_so() {
         wrong(|claims| claims["identifier_type"] = json!("MRN")),
         wrong(|claims| claims["gender"] = json!("male")),
     ];
-    for route in routes() {
-        let path = filled(route.path);
-        for method in route.methods {
-            for token in &unproven {
-                let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
-                let answer = region.ask(method, &path, &headers, "{}").await;
-                assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path} {token:?}");
-                assert!(answer.text.contains("prove who you are") && !answer.text.contains("token"), "{}", answer.text);
-                assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer");
-            }
-            for token in &denied {
-                let bearer = format!("Bearer {token}");
-                let answer = region.ask(method, &path, &[("authorization", &bearer)], "{}").await;
-                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
-                assert!(!answer.text.contains(NUMBER));
-            }
+    for Served { path, method } in routes().served() {
+        let path = filled(path);
+        for token in &unproven {
+            let headers: Vec<(&str, &str)> = token.iter().map(|token| ("authorization", token.as_str())).collect();
+            let answer = region.ask(method, &path, &headers, "{}").await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path} {token:?}");
+            assert!(answer.text.contains("prove who you are") && !answer.text.contains("token"), "{}", answer.text);
+            assert_eq!(answer.headers[header::WWW_AUTHENTICATE], "Bearer");
+        }
+        for token in &denied {
+            let bearer = format!("Bearer {token}");
+            let answer = region.ask(method, &path, &[("authorization", &bearer)], "{}").await;
+            assert_eq!(answer.status, StatusCode::FORBIDDEN, "{method} {path}");
+            assert!(!answer.text.contains(NUMBER));
         }
     }
     let bearer = format!("Bearer {}", denied[0]);
@@ -357,9 +357,9 @@ async fn sharing_is_chosen_and_a_child_is_acted_for_by_a_relation_alone() {
     let (parent, child) = (region.pseudonym(NUMBER).await, region.pseudonym(CHILD).await);
     let named = child.to_string();
     let behalf = [("x-on-behalf-of", named.as_str())];
-    for route in routes().iter().filter(|route| route.methods.contains(&"GET")) {
-        let (status, _) = region.patient(NUMBER, "GET", &with_item(&filled(route.path)), &behalf, "").await;
-        assert_eq!(status, 403, "{}", route.path);
+    for Served { path, .. } in routes().served().filter(|served| served.method == "GET") {
+        let (status, _) = region.patient(NUMBER, "GET", &with_item(&filled(path)), &behalf, "").await;
+        assert_eq!(status, 403, "{path}");
     }
     let until = region.world.clock.now().plus_hours(24 * 365);
     let gateway = caller(CENTRE, Role::PatientGateway);
@@ -402,15 +402,14 @@ async fn the_description_names_every_operation_and_no_other() {
         described.extend(operations.as_object().unwrap().keys().map(|method| (path.clone(), method.to_uppercase())));
     }
     let ours = routes();
-    let served =
-        ours.iter().flat_map(|route| route.methods.iter().map(|method| (route.path.to_owned(), (*method).to_owned())));
-    assert_eq!(described, served.collect());
+    let served: BTreeSet<_> = ours.served().map(|it| (it.path.clone(), it.method.to_owned())).collect();
+    assert_eq!(described, served);
     let bearer = format!("Bearer {}", region.token(NUMBER, |_| {}));
-    for route in &ours {
+    for Served { path, .. } in ours.served() {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            let answer = region.ask(method, &filled(route.path), &[("authorization", &bearer)], "").await;
+            let answer = region.ask(method, &filled(path), &[("authorization", &bearer)], "").await;
             let known = answer.status != StatusCode::METHOD_NOT_ALLOWED;
-            assert_eq!(known, route.methods.contains(&method), "{method} {}", route.path);
+            assert_eq!(known, served.contains(&(path.clone(), method.to_owned())), "{method} {path}");
         }
     }
     let served = region.ask("GET", "/patient/v1/openapi.json", &[], "").await;

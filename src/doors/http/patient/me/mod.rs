@@ -11,43 +11,46 @@ mod trend;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Extension, Router};
 use maud::{Markup, html};
 
 use crate::domain::fault::{Fault, Faulty};
 use crate::doors::fault::http_status;
 use crate::doors::http::pages::texts::{Text, of_fault};
 use crate::doors::http::pages::{Framing, Page, assets};
+use crate::doors::http::paths::Paths;
 use crate::doors::http::patient::gate::GateError;
 use crate::doors::http::patient::login::{BACK, Logins, Visitor};
 use crate::doors::http::patient::me::texts as say;
 use crate::wire::pb::Language;
 
 /// Gives the pages.
-pub fn router(logins: Arc<Logins>) -> Router {
-    let guarded = Router::new()
-        .route("/me", get(results::list))
-        .route("/me/results/{result}", get(results::one))
-        .route("/me/results/{result}/report", get(results::report))
-        .route("/me/results/{result}/originals/{digest}", get(results::original))
-        .route("/me/share", get(share::form).post(share::give))
-        .route("/me/shares", get(shares::list))
-        .route("/me/shares/{consent}", get(shares::one))
-        .route("/me/shares/{consent}/revoke", post(shares::revoke))
-        .route("/me/accesses", get(history::list))
-        .route("/me/sharing", get(sharing::page).post(sharing::set))
-        .route("/me/for", post(sharing::act_for))
-        .route("/me/language", post(session::language))
-        .route("/me/logout", post(session::logout))
-        .route_layer(middleware::from_fn_with_state(Arc::clone(&logins), guard));
-    let open = Router::new().route("/me/login", get(session::login)).route(BACK, get(session::back));
-    guarded.merge(open).with_state(logins)
+pub fn router(logins: Arc<Logins>) -> Paths {
+    let guarded = Paths::new()
+        .get("/me", results::list)
+        .get("/me/results/{result}", results::one)
+        .get("/me/results/{result}/report", results::report)
+        .get("/me/results/{result}/originals/{digest}", results::original)
+        .get("/me/share", share::form)
+        .post("/me/share", share::give)
+        .get("/me/shares", shares::list)
+        .get("/me/shares/{consent}", shares::one)
+        .post("/me/shares/{consent}/revoke", shares::revoke)
+        .get("/me/accesses", history::list)
+        .get("/me/sharing", sharing::page)
+        .post("/me/sharing", sharing::set)
+        .post("/me/for", sharing::act_for)
+        .post("/me/language", session::language)
+        .post("/me/logout", session::logout);
+    let guard = middleware::from_fn_with_state(Arc::clone(&logins), guard);
+    let guarded = guarded.with(|router| router.route_layer(guard));
+    let open = Paths::new().get("/me/login", session::login).get(BACK, session::back);
+    guarded.merge(open).with(|router| router.with_state(logins))
 }
 
 /// Lets a browser with a session through with its [`Visitor`]; whoever has none is shown where to log in.
