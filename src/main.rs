@@ -10,6 +10,7 @@ use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
 use concord::app::fetch::{self, FetchArgs};
+use concord::app::follow_up::{self, FollowUpArgs};
 use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
@@ -39,6 +40,7 @@ enum Command {
     Order(OrderArgs),
     Fetch(FetchArgs),
     Stats(StatsArgs),
+    FollowUp(FollowUpArgs),
     Verify(VerifyArgs),
     Demo(DemoArgs),
     Render(RenderArgs),
@@ -71,6 +73,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Order(args) => Ok(order::run(args, &*clock, out)?),
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
+        Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),

@@ -8,6 +8,7 @@ pub mod credentials;
 pub mod demo;
 pub mod eqa;
 pub mod fetch;
+pub mod follow_up;
 pub mod https;
 pub mod hub;
 pub mod map;

@@ -7,6 +7,7 @@ pub mod consent;
 pub mod entry;
 pub mod eqa;
 pub mod fault;
+pub mod follow_up;
 pub mod id;
 pub mod identifier;
 pub mod imaging;

@@ -11,6 +11,7 @@ pub mod eqa;
 pub mod fhir;
 pub mod field;
 pub mod finding;
+pub mod follow_up;
 pub mod hl7;
 pub mod known_as;
 pub mod orders;

@@ -32,20 +32,16 @@ impl StatisticsQuery {
     /// # Errors
     /// [`FieldError`] naming the field; the caller must correct it.
     pub fn read(sent: &pb::StatisticsRequest) -> Result<Self, FieldError> {
-        let bound = |field: &str, text: &str, open| if text.is_empty() { Ok(open) } else { day::day(field, text) };
-        let query = Self {
-            first_day: bound("from_day", &sent.from_day, i64::MIN)?,
-            last_day: bound("to_day", &sent.to_day, i64::MAX)?,
+        let (first_day, last_day) = days(&sent.from_day, &sent.to_day)?;
+        Ok(Self {
+            first_day,
+            last_day,
             organisation: given("organisation", &sent.organisation, "organisation code")?,
             item: given("item", &sent.item, "item code")?,
             by_organisation: sent.by_organisation,
             by_item: sent.by_item,
             by_day: sent.by_day,
-        };
-        if query.first_day > query.last_day {
-            return Err(FieldError::new("to_day", Problem::Form("day that is not before from_day")));
-        }
-        Ok(query)
+        })
     }
 
     /// Says whether the figures of items are asked for, not those of whole visits.
@@ -66,7 +62,21 @@ pub fn recognition_rate_percent(recognised: u64, existing: u64) -> String {
     format!("{rounded:.2}")
 }
 
-fn given<T: std::str::FromStr>(field: &str, text: &str, kind: &'static str) -> Result<Option<T>, FieldError> {
+/// Reads the first and the last day, each counted from 1970-01-01 and unbounded where empty.
+pub(super) fn days(from: &str, to: &str) -> Result<(i64, i64), FieldError> {
+    let bound = |field: &str, text: &str, open| if text.is_empty() { Ok(open) } else { day::day(field, text) };
+    let days = (bound("from_day", from, i64::MIN)?, bound("to_day", to, i64::MAX)?);
+    if days.0 > days.1 {
+        return Err(FieldError::new("to_day", Problem::Form("day that is not before from_day")));
+    }
+    Ok(days)
+}
+
+pub(super) fn given<T: std::str::FromStr>(
+    field: &str,
+    text: &str,
+    kind: &'static str,
+) -> Result<Option<T>, FieldError> {
     if text.is_empty() { Ok(None) } else { parsed(field, text, kind).map(Some) }
 }
 

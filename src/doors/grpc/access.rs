@@ -36,6 +36,7 @@ pub const HUB: &[(&str, &[Role])] = &[
     ("/concord.v1.Transparency/ConsistencyProof", &Role::ALL),
     ("/concord.v1.Transparency/Tile", &Role::ALL),
     ("/concord.v1.Oversight/Statistics", OVERSEERS),
+    ("/concord.v1.Oversight/FollowUps", FOLLOWERS),
     ("/concord.v1.Oversight/Reasons", &Role::ALL),
     ("/grpc.health.v1.Health/Check", &Role::ALL),
     ("/grpc.health.v1.Health/Watch", &Role::ALL),
@@ -48,6 +49,8 @@ const GATEWAYS: &[Role] = &[Role::PatientGateway];
 const CENTRES: &[Role] = &[Role::QcCentre];
 /// A hospital sees its own figures only; the service narrows them.
 const OVERSEERS: &[Role] = &[Role::Regulator, Role::Operator, Role::QcCentre, Role::Hospital];
+/// Who may ask a hospital why; it sees its own prompts only.
+const FOLLOWERS: &[Role] = &[Role::Regulator, Role::Hospital];
 
 #[cfg(test)]
 mod tests {

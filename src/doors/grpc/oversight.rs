@@ -7,6 +7,8 @@ use tonic::{Request, Response, Status};
 use crate::domain::reason::Reason;
 use crate::doors::grpc::status::{bad_field, permit, refuse};
 use crate::service::hub::Hub;
+use crate::service::hub::error::HubError;
+use crate::wire::follow_up::FollowUpsQuery;
 use crate::wire::oversight::StatisticsQuery;
 use crate::wire::pb;
 use crate::wire::pb::oversight_server::Oversight;
@@ -23,9 +25,17 @@ impl Oversight for OversightDoor {
         let caller = permit(&request)?.caller;
         let query = StatisticsQuery::read(request.get_ref()).map_err(|error| bad_field(&error))?;
         let hub = Arc::clone(&self.0);
-        let summed = tokio::task::spawn_blocking(move || hub.statistics(&caller, &query)).await;
-        let summed = summed.map_err(|_| Status::internal("the server failed and has noted why"))?;
-        summed.map(Response::new).map_err(refuse)
+        apart(move || hub.statistics(&caller, &query)).await
+    }
+
+    async fn follow_ups(
+        &self,
+        request: Request<pb::FollowUpsRequest>,
+    ) -> Result<Response<pb::FollowUpsResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        let query = FollowUpsQuery::read(request.get_ref()).map_err(|error| bad_field(&error))?;
+        let hub = Arc::clone(&self.0);
+        apart(move || hub.follow_ups(&caller, &query)).await
     }
 
     async fn reasons(&self, request: Request<pb::ReasonsRequest>) -> Result<Response<pb::ReasonsResponse>, Status> {
@@ -36,6 +46,14 @@ impl Oversight for OversightDoor {
             reasons: reasons.into_iter().map(|reason| written(reason, language)).collect(),
         }))
     }
+}
+
+/// Answers from a thread of its own, because it may read much.
+async fn apart<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, HubError> + Send + 'static,
+) -> Result<Response<T>, Status> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.map_err(|_| Status::internal("the server failed and has noted why"))?.map(Response::new).map_err(refuse)
 }
 
 fn written(reason: Reason, language: pb::Language) -> pb::PolicyReason {

@@ -5,6 +5,7 @@ mod consents;
 use bytes::Bytes;
 
 use crate::domain::entry::{Content, Entry};
+use crate::domain::follow_up::WaitsFor;
 use crate::domain::id::{PromptId, Pseudonym, ReportTag};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{BatchNumber, LogPlace};
@@ -154,7 +155,7 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
                 state: PromptState::Open,
             },
         )?;
-        change.put_open(id, organisation, at)?;
+        change.put_waiting(WaitsFor::Answer, id, organisation, at)?;
         for item in &prompt.items {
             let item = parsed("items", item, "item code")?;
             count(change, day, organisation, Some(item), Figure::Prompts, 1)?;
@@ -191,7 +192,8 @@ fn decision(
     read_back: &ReadBack<'_>,
 ) -> Result<(), HubError> {
     let organisation = organisation(&record.organisation)?;
-    let day = moment("at", record.at.as_ref())?.local_day();
+    let at = moment("at", record.at.as_ref())?;
+    let day = at.local_day();
     change.put_request(organisation, RequestKind::Decision, &record.decision_key, place)?;
     change.note_position(place)?;
     for decision in &record.decisions {
@@ -205,7 +207,10 @@ fn decision(
             }
             take_out(&earlier, id, &kept, &asked, change)?;
         }
-        change.remove_open(id, organisation, asked.at)?;
+        change.remove_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
+        if owes_reason(decision, record) {
+            change.put_waiting(WaitsFor::Reason, id, organisation, at)?;
+        }
         let accepted = matches!(decision.outcome, Some(pb::decision::Outcome::Accept(_)));
         let state = if accepted { PromptState::Accepted } else { PromptState::Declined };
         change.set_prompt_state(id, state(place.sequence))?;
@@ -255,7 +260,8 @@ fn take_out(
     change: &HubChange<'_>,
 ) -> Result<(), HubError> {
     let organisation = organisation(&earlier.organisation)?;
-    let day = moment("at", earlier.at.as_ref())?.local_day();
+    let at = moment("at", earlier.at.as_ref())?;
+    let day = at.local_day();
     let decision = earlier.decisions.iter().find(|decision| decision.prompt_id == id.as_bytes().as_slice());
     let decision = decision.ok_or(ProjectionError::Damaged)?;
     for (figure, delta) in figures_of(decision, earlier) {
@@ -264,6 +270,7 @@ fn take_out(
     if let PromptState::Accepted(_) = kept.state {
         take_back_report(change, asked.report, day, organisation)?;
     }
+    change.remove_waiting(WaitsFor::Reason, id, organisation, at)?;
     Ok(change.remove_disputed(kept.result, id)?)
 }
 
@@ -273,6 +280,11 @@ fn disputes(decision: &pb::Decision, record: &pb::DecisionRecord) -> bool {
         Some(pb::decision::Outcome::Decline(decline)) => record.identity_reasons.contains(&decline.reason),
         Some(pb::decision::Outcome::Accept(_) | pb::decision::Outcome::Unexplained(_)) | None => false,
     }
+}
+
+/// Says whether a decline lacks the reason that the policy in force then demanded.
+fn owes_reason(decision: &pb::Decision, record: &pb::DecisionRecord) -> bool {
+    record.reason_owed && matches!(decision.outcome, Some(pb::decision::Outcome::Unexplained(_)))
 }
 
 fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figure, i64)> {
@@ -287,7 +299,7 @@ fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figu
             ]
         }
         Some(pb::decision::Outcome::Unexplained(_)) => {
-            vec![(Figure::Declined, 1), (Figure::DeclinedUnexplained, i64::from(record.reason_owed))]
+            vec![(Figure::Declined, 1), (Figure::DeclinedUnexplained, i64::from(owes_reason(decision, record)))]
         }
         None => Vec::new(),
     }
@@ -306,12 +318,15 @@ fn revocation(
     let Some(kept) = change.prompt(id)? else { return Ok(()) };
     change.put_access(kept.patient, place)?;
     let asked = asked(&kept, read_back)?;
-    if let (PromptState::Accepted(_), Some(decided)) = (kept.state, standing(&kept, change, read_back)?) {
-        let day = moment("at", decided.at.as_ref())?.local_day();
-        take_back_report(change, asked.report, day, organisation)?;
+    if let Some(decided) = standing(&kept, change, read_back)? {
+        let at = moment("at", decided.at.as_ref())?;
+        if let PromptState::Accepted(_) = kept.state {
+            take_back_report(change, asked.report, at.local_day(), organisation)?;
+        }
+        change.remove_waiting(WaitsFor::Reason, id, organisation, at)?;
     }
     change.set_prompt_state(id, PromptState::Open)?;
-    change.put_open(id, organisation, asked.at)?;
+    change.put_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
     change.remove_disputed(kept.result, id)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
     count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)

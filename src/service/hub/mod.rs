@@ -14,6 +14,7 @@ pub mod error;
 pub mod exchange;
 pub mod fold;
 mod follow;
+mod follow_up;
 pub mod grant;
 mod history;
 mod identity;

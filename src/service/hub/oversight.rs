@@ -1,7 +1,9 @@
 //! Figures for whoever oversees the exchange, summed from the hub's tables. What is counted is decided in `fold`.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
+use crate::domain::follow_up::WaitsFor;
 use crate::domain::item::ItemCode;
 use crate::domain::organisation::{Caller, OrganisationCode, Role};
 use crate::domain::reason::Reason;
@@ -28,11 +30,7 @@ impl Hub {
     /// # Errors
     /// [`HubError::OthersFigures`], or [`HubError::Field`] when there are too many rows to answer at once.
     pub fn statistics(&self, caller: &Caller, query: &StatisticsQuery) -> Result<pb::StatisticsResponse, HubError> {
-        let organisation = match (caller.role, query.organisation) {
-            (Role::Hospital, Some(other)) if other != caller.organisation => return Err(HubError::OthersFigures),
-            (Role::Hospital, _) => Some(caller.organisation),
-            (_, asked) => asked,
-        };
+        let organisation = overseen(caller, query.organisation)?;
         let view = self.parts.state.read()?;
         let log_size = self.parts.state.applied()?.0;
         let mut rows: BTreeMap<RowKey, pb::StatisticsRow> = BTreeMap::new();
@@ -53,18 +51,17 @@ impl Hub {
             overflow = rows.len() > ROWS_MAX;
         })?;
         if !query.is_of_items() {
-            let waits =
-                i64::from(self.parts.registry.rules(self.now())?.version.policy.decisions.answer.0) * MS_PER_HOUR;
-            let answered_by = self.now().unix_ms().saturating_sub(waits);
-            view.open_prompts(query.first_day, query.last_day, |day, by, raised_ms| {
-                if raised_ms <= answered_by && organisation.is_none_or(|wanted| wanted == by) {
+            let answered_by = self.answered_by()?;
+            view.waiting(WaitsFor::Answer, query.first_day, query.last_day, |open| {
+                if open.since_unix_ms <= answered_by && organisation.is_none_or(|wanted| wanted == open.organisation) {
                     let key = RowKey {
-                        organisation: query.by_organisation.then_some(by),
+                        organisation: query.by_organisation.then_some(open.organisation),
                         item: None,
-                        day: query.by_day.then_some(day),
+                        day: query.by_day.then_some(open.day),
                     };
                     rows.entry(key).or_default().unanswered += 1;
                 }
+                ControlFlow::Continue(())
             })?;
         }
         if overflow {
@@ -75,6 +72,14 @@ impl Hub {
         Ok(pb::StatisticsResponse { rows, log_size })
     }
 
+    /// Gives the instant until which prompts should have been answered by now, in milliseconds since
+    /// 1970-01-01T00:00:00Z.
+    pub(super) fn answered_by(&self) -> Result<i64, HubError> {
+        let now = self.now();
+        let waits = i64::from(self.parts.registry.rules(now)?.version.policy.decisions.answer.0) * MS_PER_HOUR;
+        Ok(now.unix_ms().saturating_sub(waits))
+    }
+
     /// Lists the decline reasons of the policy in force.
     ///
     /// # Errors
@@ -82,6 +87,15 @@ impl Hub {
     pub fn reasons(&self) -> Result<Vec<Reason>, HubError> {
         let rules = self.registry().rules(self.now())?;
         Ok(rules.version.policy.reasons.values().cloned().collect())
+    }
+}
+
+/// Gives whose figures are meant; a hospital is answered for itself alone.
+pub(super) fn overseen(caller: &Caller, asked: Option<OrganisationCode>) -> Result<Option<OrganisationCode>, HubError> {
+    match (caller.role, asked) {
+        (Role::Hospital, Some(other)) if other != caller.organisation => Err(HubError::OthersFigures),
+        (Role::Hospital, _) => Ok(Some(caller.organisation)),
+        (_, asked) => Ok(asked),
     }
 }
 

@@ -227,19 +227,10 @@ impl Hub {
     pub fn standing_decision(&self, viewer: Viewer, prompt: PromptId) -> Result<Option<StandingDecision>, HubError> {
         let view = self.parts.state.read()?;
         let Some(kept) = view.prompt(prompt)? else { return Ok(None) };
-        let sequence = match kept.state {
-            PromptState::Open => return Ok(None),
-            PromptState::Accepted(sequence) | PromptState::Declined(sequence) => sequence,
-        };
         if !viewer.may_see(kept.organisation, kept.patient) {
             return Ok(None);
         }
-        let position = view.position(sequence)?.ok_or(ProjectionError::Damaged)?;
-        let Record::Decision(record) = self.parts.ledger.read(LogPlace { sequence, position })? else {
-            return Err(ProjectionError::Damaged.into());
-        };
-        let is = |decision: &&pb::Decision| decision.prompt_id.as_ref() == prompt.as_bytes();
-        let decision = record.decisions.iter().find(is).cloned().ok_or(ProjectionError::Damaged)?;
+        let Some((decision, record)) = self.decision_on(&view, prompt, &kept)? else { return Ok(None) };
         let at = moment("at", record.at.as_ref())?;
         let Record::Check(check) = self.parts.ledger.read(kept.check)? else {
             return Err(ProjectionError::Damaged.into());
@@ -247,6 +238,26 @@ impl Hub {
         let line_id = check.prompts.get(usize::from(kept.ordinal)).map(|prompt| prompt.line_id.as_str());
         let line = check.lines.iter().position(|line| Some(line.line_id.as_str()) == line_id).unwrap_or_default();
         Ok(Some(StandingDecision { prompt, kept, decision, record, at, line }))
+    }
+
+    /// Reads the decision that stands on a prompt, and the record that holds it.
+    pub(super) fn decision_on(
+        &self,
+        view: &HubView,
+        prompt: PromptId,
+        kept: &KeptPrompt,
+    ) -> Result<Option<(pb::Decision, pb::DecisionRecord)>, HubError> {
+        let sequence = match kept.state {
+            PromptState::Open => return Ok(None),
+            PromptState::Accepted(sequence) | PromptState::Declined(sequence) => sequence,
+        };
+        let position = view.position(sequence)?.ok_or(ProjectionError::Damaged)?;
+        let Record::Decision(record) = self.parts.ledger.read(LogPlace { sequence, position })? else {
+            return Err(ProjectionError::Damaged.into());
+        };
+        let is = |decision: &&pb::Decision| decision.prompt_id.as_ref() == prompt.as_bytes();
+        let decision = record.decisions.iter().find(is).cloned().ok_or(ProjectionError::Damaged)?;
+        Ok(Some((decision, record)))
     }
 
     fn all_of(&self, patient: Pseudonym, not_before: Option<Moment>) -> Result<Vec<IndexEntry>, HubError> {

@@ -10,6 +10,7 @@ mod persons;
 mod prompts;
 mod registry;
 mod requests;
+mod waiting;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub use self::persons::{KeyedDigest, KnownPerson};
 pub use self::prompts::{KeptPrompt, PromptState};
 pub use self::registry::{KeptPolicy, SigningKeyId};
 pub use self::requests::RequestKind;
+pub use self::waiting::WaitingPrompt;
 use super::projection::{Projection, ProjectionError, Rows, Table, applied_in, put, remove};
 use crate::domain::log::Sequence;
 
@@ -136,12 +138,13 @@ fn tables() -> Vec<Table> {
         prompts::TABLES,
         registry::TABLES,
         requests::TABLES,
+        waiting::TABLES,
     ]
     .concat()
 }
 
-/// Form 3 added consents and accesses, which older files lack for the records they have applied.
-const FORM: u32 = 3;
+/// Form 4 added owed reasons, which older files lack for the records they have applied.
+const FORM: u32 = 4;
 
 #[cfg(test)]
 mod tests;

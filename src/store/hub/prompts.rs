@@ -1,14 +1,11 @@
 //! Prompts that were raised, what became of them, and which results were decided in a visit.
 
-use std::ops::ControlFlow;
-
 use super::{HubChange, HubTables, hashed};
 use crate::domain::id::{PromptId, Pseudonym, ReportId, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::OrganisationCode;
-use crate::domain::time::Moment;
-use crate::store::packing::{Packer, Unpacker, Unsealed, sortable, unsortable};
+use crate::store::packing::{Packer, Unpacker, Unsealed};
 use crate::store::projection::{ProjectionError, Rows, Table};
 
 /// A prompt that was raised.
@@ -43,7 +40,7 @@ pub enum PromptState {
     Declined(Sequence),
 }
 
-pub(super) const TABLES: &[Table] = &[PROMPTS, DECIDED, DISPUTED, OPEN_PROMPTS, PROMPTED];
+pub(super) const TABLES: &[Table] = &[PROMPTS, DECIDED, DISPUTED, PROMPTED];
 
 impl<R: Rows> HubTables<R> {
     /// Gives a prompt.
@@ -88,29 +85,6 @@ impl<R: Rows> HubTables<R> {
 }
 
 impl<R: Rows> HubTables<R> {
-    /// Visits the prompts that nobody has decided, raised from day `first` to day `last`, both included: the day, the
-    /// organisation, and when it was raised in milliseconds since 1970-01-01T00:00:00Z.
-    ///
-    /// # Errors
-    /// [`ProjectionError`]; rebuild.
-    pub fn open_prompts(
-        &self,
-        first: i64,
-        last: i64,
-        mut visitor: impl FnMut(i64, OrganisationCode, i64),
-    ) -> Result<(), ProjectionError> {
-        let from = sortable(first).to_be_bytes();
-        let to = Packer::default().long(sortable(last)).byte(u8::MAX).finish();
-        self.0.visit(OPEN_PROMPTS, &from, &to, &mut |key, value| {
-            let mut key = Unpacker::new(key);
-            let day = unsortable(key.long()?);
-            let code: [u8; ORGANISATION_BYTES] = key.bytes()?;
-            let organisation = std::str::from_utf8(&code).ok().and_then(|code| code.parse().ok()).ok_or(Unsealed)?;
-            visitor(day, organisation, unsortable(Unpacker::new(value).long()?));
-            Ok(ControlFlow::Continue(()))
-        })
-    }
-
     /// Gives how many prompts were raised for an item in a visit.
     ///
     /// # Errors
@@ -135,32 +109,6 @@ impl<R: Rows> HubTables<R> {
 }
 
 impl HubChange<'_> {
-    /// Notes that a prompt waits for an answer since `raised`.
-    ///
-    /// # Errors
-    /// [`ProjectionError`] of the engine.
-    pub fn put_open(
-        &self,
-        prompt: PromptId,
-        organisation: OrganisationCode,
-        raised: Moment,
-    ) -> Result<(), ProjectionError> {
-        self.put(OPEN_PROMPTS, &open_key(prompt, organisation, raised), &sortable(raised.unix_ms()).to_be_bytes())
-    }
-
-    /// Notes that a prompt waits no more.
-    ///
-    /// # Errors
-    /// [`ProjectionError`] of the engine.
-    pub fn remove_open(
-        &self,
-        prompt: PromptId,
-        organisation: OrganisationCode,
-        raised: Moment,
-    ) -> Result<(), ProjectionError> {
-        self.remove(OPEN_PROMPTS, &open_key(prompt, organisation, raised))
-    }
-
     /// Counts a prompt that was raised for an item in a visit.
     ///
     /// # Errors
@@ -268,15 +216,9 @@ fn visit_item_key(organisation: OrganisationCode, encounter: &str, item: ItemCod
     Packer::default().bytes(&hashed(&visit)).word(item.packed()).finish()
 }
 
-fn open_key(prompt: PromptId, organisation: OrganisationCode, raised: Moment) -> Vec<u8> {
-    let organisation = organisation.as_str().as_bytes();
-    Packer::default().long(sortable(raised.local_day())).bytes(organisation).bytes(prompt.as_bytes()).finish()
-}
-
 const PROMPTS: Table = Table::new("prompts");
 const DECIDED: Table = Table::new("decided");
 const DISPUTED: Table = Table::new("disputed");
-const OPEN_PROMPTS: Table = Table::new("open_prompts");
 const PROMPTED: Table = Table::new("prompted");
 const ORGANISATION_BYTES: usize = 18;
 const OPEN: u8 = 0;

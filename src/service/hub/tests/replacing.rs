@@ -1,7 +1,10 @@
 //! Decisions that replace earlier ones, declines without a reason, prompts that nobody answers, and the budget of a
 //! visit.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::wire::follow_up::FollowUpsQuery;
 use crate::wire::oversight::StatisticsQuery;
 use pb::decision::Outcome;
 
@@ -20,6 +23,22 @@ fn declined(reason: &str) -> Outcome {
 
 fn unexplained() -> Outcome {
     Outcome::Unexplained(pb::Unexplained::default())
+}
+
+fn revoke_request(key: &str, prompt: &pb::Prompt) -> pb::RevokeRequest {
+    pb::RevokeRequest {
+        decision_key: key.into(),
+        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+        prompt_id: prompt.prompt_id.clone(),
+        text: String::new(),
+    }
+}
+
+/// The prompts that wait, as `reader` is told.
+async fn waiting(world: &World, reader: &Caller, kind: pb::FollowUpKind) -> Vec<pb::FollowUp> {
+    figure(world, Figure::Checks).await;
+    let query = FollowUpsQuery::read(&pb::FollowUpsRequest { kind: kind.into(), ..Default::default() }).unwrap();
+    world.hub.follow_ups(reader, &query).unwrap().follow_ups
 }
 
 async fn row(world: &World) -> pb::StatisticsRow {
@@ -59,9 +78,55 @@ async fn a_decline_without_a_reason_is_followed_up_until_a_reason_comes() {
     let (world, _, prompt) = prompted_world().await;
     world.hub.decide(&doctor(), reported(&world, &prompt, -3, unexplained())).await.unwrap();
     assert_eq!(counted(&world).await, (0, 1, 0, 1, 0));
+    let (regulator, reason) = (caller(OTHER_HOSPITAL, Role::Regulator), pb::FollowUpKind::Reason);
+    let [told] = &waiting(&world, &doctor(), reason).await[..] else { panic!("one waits") };
+    assert_eq!((&told.prompt_id, told.items[0].as_str(), told.encounter.as_str()), (&prompt.prompt_id, "L01001", "V1"));
+    let [overseen] = &waiting(&world, &regulator, reason).await[..] else { panic!("one waits") };
+    assert_eq!(
+        (&overseen.prompt_id, overseen.encounter.as_str()),
+        (&prompt.prompt_id, ""),
+        "the visit is the hospital's"
+    );
+    let stranger = caller(OTHER_HOSPITAL, Role::Hospital);
+    assert!(waiting(&world, &stranger, reason).await.is_empty());
     world.hub.decide(&doctor(), reported(&world, &prompt, -2, declined("R02"))).await.unwrap();
     assert_eq!(counted(&world).await, (0, 1, 1, 0, 0));
+    assert!(waiting(&world, &doctor(), reason).await.is_empty());
     assert!(row(&world).await.reasons.iter().any(|reason| (reason.reason.as_str(), reason.count) == ("R02", 1)));
+}
+
+#[tokio::test]
+async fn a_decline_that_is_taken_back_owes_no_reason() {
+    let (world, _, prompt) = prompted_world().await;
+    world.hub.decide(&doctor(), reported(&world, &prompt, -3, unexplained())).await.unwrap();
+    world.hub.revoke(&doctor(), revoke_request("r1", &prompt)).await.unwrap();
+    assert!(waiting(&world, &doctor(), pb::FollowUpKind::Reason).await.is_empty());
+}
+
+#[tokio::test]
+async fn waiting_prompts_are_listed_page_by_page_each_once() {
+    let (world, _, first) = prompted_world().await;
+    let mut prompts = BTreeSet::from([first.prompt_id.clone()]);
+    for number in 2..=5 {
+        let answer = world.hub.check(&doctor(), check_request(&format!("c{number}"), "L01001")).await.unwrap();
+        prompts.insert(answer.lines[0].prompts[0].prompt_id.clone());
+    }
+    world.clock.advance(24 * 60 * MINUTE_MS);
+    figure(&world, Figure::Checks).await;
+    let kind = pb::FollowUpKind::Answer.into();
+    let mut asked = pb::FollowUpsRequest { kind, page_size: 2, ..Default::default() };
+    let (mut listed, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = world.hub.follow_ups(&doctor(), &FollowUpsQuery::read(&asked).unwrap()).unwrap();
+        listed.extend(page.follow_ups.into_iter().map(|one| one.prompt_id));
+        pages += 1;
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        asked.page_token = page.next_page_token;
+    }
+    assert_eq!((listed.len(), pages), (5, 3));
+    assert_eq!(BTreeSet::from_iter(listed), prompts);
 }
 
 #[tokio::test]
@@ -90,15 +155,10 @@ async fn a_prompt_that_nobody_decides_is_counted_when_its_time_is_over() {
     assert_eq!(row(&world).await.unanswered, 0);
     world.clock.advance(24 * 60 * MINUTE_MS);
     assert_eq!(row(&world).await.unanswered, 1);
+    assert_eq!(waiting(&world, &doctor(), pb::FollowUpKind::Answer).await.len(), 1);
     world.hub.decide(&doctor(), decide_request("d1", &prompt, declined("R02"))).await.unwrap();
     assert_eq!(row(&world).await.unanswered, 0);
-    let revoke = pb::RevokeRequest {
-        decision_key: "r1".into(),
-        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
-        prompt_id: prompt.prompt_id.clone(),
-        text: String::new(),
-    };
-    world.hub.revoke(&doctor(), revoke).await.unwrap();
+    world.hub.revoke(&doctor(), revoke_request("r1", &prompt)).await.unwrap();
     assert_eq!(row(&world).await.unanswered, 1, "it waits again, since it was raised");
 }
 
