@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use concord::app::backup::{self, BackupArgs, RestoreArgs};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
@@ -15,6 +16,7 @@ use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::app::order::{self, OrderArgs};
+use concord::app::rebuild::{self, RebuildArgs};
 use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
@@ -42,6 +44,9 @@ enum Command {
     Stats(StatsArgs),
     FollowUp(FollowUpArgs),
     Verify(VerifyArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
+    Rebuild(RebuildArgs),
     Demo(DemoArgs),
     Render(RenderArgs),
     #[command(hide = true)]
@@ -70,6 +75,9 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Eqa(args) => Ok(eqa::run(args, &*clock, out)?),
         Command::Hub(args) => Ok(hub::run(args, clock, out)?),
         Command::Verify(args) => Ok(verify::run(args, out)?),
+        Command::Backup(args) => Ok(backup::run(args, &*clock, out)?),
+        Command::Restore(args) => Ok(backup::run_restore(args, out)?),
+        Command::Rebuild(args) => Ok(rebuild::run(args, &*clock, out)?),
         Command::Order(args) => Ok(order::run(args, &*clock, out)?),
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),

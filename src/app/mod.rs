@@ -1,5 +1,6 @@
 //! Floor 6: processes and commands: configuration, wiring, the demo.
 
+pub mod backup;
 pub mod ca;
 mod ca_folder;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod map;
 pub mod node;
 pub mod order;
 pub mod process;
+pub mod rebuild;
 pub mod render;
 pub mod renderer;
 pub mod settings;

@@ -85,6 +85,14 @@ pub enum IndexError {
     /// The index cannot be used at all; quarantine it and rebuild it from the journal.
     #[error("the index must be rebuilt: {0}")]
     NeedsRebuild(&'static str),
+    /// A newer version wrote it, and its records may be newer too; run that version.
+    #[error("it has form {found}, and this version of concord writes form {known}; run the version that wrote it")]
+    Newer {
+        /// Form of the file.
+        found: u32,
+        /// Form of this version.
+        known: u32,
+    },
     /// Another process holds it; stop that one first.
     #[error("the index is open in another process")]
     InUse,
@@ -169,7 +177,7 @@ impl Faulty for IndexError {
     fn fault(&self) -> Fault {
         match self {
             Self::InUse => Fault::Busy,
-            Self::Damaged | Self::NeedsRebuild(_) | Self::Io(_) => Fault::Broken,
+            Self::Damaged | Self::NeedsRebuild(_) | Self::Newer { .. } | Self::Io(_) => Fault::Broken,
         }
     }
 }

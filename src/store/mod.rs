@@ -8,4 +8,5 @@ pub mod node;
 pub mod originals;
 mod packing;
 pub mod projection;
+pub mod sum;
 pub mod tiles;

@@ -8,10 +8,14 @@ use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use redb::{Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
+    WriteTransaction,
+};
 
 use super::files::sync_folder;
 use super::packing::{Unpacker, Unsealed, seal, unseal};
+use super::sum::{Summing, TableSum};
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::log::Sequence;
 
@@ -27,6 +31,14 @@ pub enum ProjectionError {
     /// The projection cannot be used at all; quarantine it and rebuild it from the journal.
     #[error("the projection must be rebuilt: {0}")]
     NeedsRebuild(&'static str),
+    /// A newer version wrote it, and its records may be newer too; run that version.
+    #[error("it has form {found}, and this version of concord writes form {known}; run the version that wrote it")]
+    Newer {
+        /// Form of the file.
+        found: u32,
+        /// Form of this version.
+        known: u32,
+    },
     /// Another process holds it; stop that one first.
     #[error("the projection is open in another process")]
     InUse,
@@ -142,6 +154,26 @@ impl Projection {
         })
     }
 
+    /// Sums up tables of sealed values.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] when a value is not what was written.
+    pub(super) fn sums(&self, tables: &[Table]) -> Result<Vec<TableSum>, ProjectionError> {
+        let transaction = self.read()?;
+        let sum = |table: &Table| {
+            let mut summing = Summing::new(table.name());
+            guarded(|| {
+                let rows = transaction.open_table(*table).map_err(from_engine)?;
+                for row in rows.range::<&[u8]>(..).map_err(from_engine)? {
+                    let (key, value) = row.map_err(from_engine)?;
+                    summing.add(key.value(), unseal(SEAL, key.value(), value.value())?);
+                }
+                Ok(summing.finish())
+            })
+        };
+        tables.iter().map(sum).collect()
+    }
+
     fn prepare(self, form: u32, tables: &[Table]) -> Result<Self, ProjectionError> {
         let transaction = self.database.begin_write().map_err(from_engine)?;
         for table in tables.iter().chain([&META]) {
@@ -149,8 +181,11 @@ impl Projection {
         }
         match transaction.row(META, FORM)? {
             None => put(&transaction, META, FORM, &form.to_be_bytes())?,
-            Some(found) if found == form.to_be_bytes() => {}
-            Some(_) => return Err(ProjectionError::NeedsRebuild("it was written in another form")),
+            Some(found) => match Unpacker::new(&found).word()? {
+                found if found == form => {}
+                found if found > form => return Err(ProjectionError::Newer { found, known: form }),
+                _ => return Err(ProjectionError::NeedsRebuild("it was written in an older form")),
+            },
         }
         transaction.commit().map_err(from_engine)?;
         Ok(self)
@@ -255,7 +290,7 @@ impl Faulty for ProjectionError {
         match self {
             Self::InUse => Fault::Busy,
             Self::AlreadyApplied { .. } => Fault::Conflict,
-            Self::Damaged | Self::NeedsRebuild(_) | Self::Io(_) => Fault::Broken,
+            Self::Damaged | Self::NeedsRebuild(_) | Self::Newer { .. } | Self::Io(_) => Fault::Broken,
         }
     }
 }

@@ -84,7 +84,7 @@ records! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// No record of this version has the kind.
-    #[error("record kind {0} is not known to this version")]
+    #[error("record kind {0} is not known to this version of concord; run the one that wrote it")]
     Unknown(u8),
     /// The message behind the kind byte cannot be decoded.
     #[error("a record of kind {0} is damaged")]

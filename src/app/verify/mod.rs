@@ -1,7 +1,7 @@
 //! `concord verify`: whether a hub's data, or the log it shows, is what was recorded. Nothing that wrote the data is
 //! used to read it: a mistake there would hide itself here.
 
-mod chain;
+pub(in crate::app) mod chain;
 mod data;
 mod remote;
 mod segments;

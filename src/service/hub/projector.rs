@@ -73,13 +73,7 @@ impl Projector {
     /// [`HubError`]; what was applied before stays.
     pub fn catch_up(&mut self) -> Result<(), HubError> {
         loop {
-            let mut group = Vec::new();
-            let mut bytes = 0;
-            while group.len() < GROUP_RECORDS_MAX && bytes < GROUP_BYTES_MAX {
-                let Some(record) = self.scan.next().transpose()? else { break };
-                bytes += record.payload.len();
-                group.push(record);
-            }
+            let group = next_group(&mut self.scan)?;
             if group.is_empty() {
                 return Ok(());
             }
@@ -88,15 +82,10 @@ impl Projector {
     }
 
     fn apply(&mut self, group: Vec<crate::store::journal::Record>) -> Result<(), HubError> {
-        let placed = group.into_iter().map(|record| {
-            let place = record.position.into();
-            Ok(Placed { place, record: Record::decode(record.kind, record.payload.clone())?, payload: record.payload })
-        });
-        let placed: Vec<Placed> = placed.collect::<Result<_, HubError>>()?;
+        let placed = placed(group)?;
         let Some(next) = placed.last().map(|placed| placed.place.sequence.next()) else { return Ok(()) };
 
-        self.apply_to_index(&placed, next)?;
-        self.apply_to_state(&placed, next)?;
+        project(&self.journal, &*self.index, &self.state, &placed)?;
         self.apply_to_registry(&placed)?;
         self.unflushed += next.0 - self.next.0;
         self.next = next;
@@ -105,43 +94,6 @@ impl Projector {
         }
         self.reached.send_replace(next);
         Ok(())
-    }
-
-    fn apply_to_index(&self, placed: &[Placed], next: Sequence) -> Result<(), HubError> {
-        let applied = self.index.applied()?;
-        let mut entries = Vec::new();
-        for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
-            entries.extend(fold::index_entries(placed)?);
-        }
-        if next > applied {
-            self.index.apply(next, &entries)?;
-        }
-        Ok(())
-    }
-
-    fn apply_to_state(&self, placed: &[Placed], next: Sequence) -> Result<(), HubError> {
-        let applied = self.state.applied()?;
-        if next <= applied {
-            return Ok(());
-        }
-        let read_back = |place: crate::domain::log::LogPlace| {
-            let record = self.journal.read(place.into())?;
-            Ok(Record::decode(record.kind, record.payload)?)
-        };
-        let mut fault = None;
-        let written = self.state.write(next, |change| {
-            for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
-                if let Err(error) = fold::apply(placed, change, &read_back) {
-                    fault = Some(error);
-                    return Err(crate::store::projection::ProjectionError::Damaged);
-                }
-            }
-            Ok(())
-        });
-        match fault {
-            Some(error) => Err(error),
-            None => Ok(written?),
-        }
     }
 
     fn apply_to_registry(&self, placed: &[Placed]) -> Result<(), HubError> {
@@ -214,6 +166,104 @@ impl Projector {
         self.state.flush()?;
         self.unflushed = 0;
         Ok(())
+    }
+}
+
+/// Brings the records of `journal` that index and tables lack into them, without a process that serves: `told` hears how
+/// many records have been looked at.
+///
+/// # Errors
+/// [`HubError`]; what was applied before stays.
+pub fn rebuild(
+    journal: &JournalReader,
+    index: &dyn EntryIndex,
+    state: &HubState,
+    told: &mut dyn FnMut(u64),
+) -> Result<(), HubError> {
+    let mut scan = journal.scan(index.applied()?.min(state.applied()?).0);
+    let mut unflushed = 0;
+    loop {
+        let group = next_group(&mut scan)?;
+        let (Some(last), count) = (group.last().map(crate::store::journal::Record::sequence), group.len()) else {
+            index.flush()?;
+            return Ok(state.flush()?);
+        };
+        project(journal, index, state, &placed(group)?)?;
+        unflushed += count as u64;
+        if unflushed >= FLUSH_RECORDS {
+            index.flush()?;
+            state.flush()?;
+            unflushed = 0;
+        }
+        told(last + 1);
+    }
+}
+
+/// Reads the records of one step.
+fn next_group(scan: &mut Scan) -> Result<Vec<crate::store::journal::Record>, HubError> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    while group.len() < GROUP_RECORDS_MAX && bytes < GROUP_BYTES_MAX {
+        let Some(record) = scan.next().transpose()? else { break };
+        bytes += record.payload.len();
+        group.push(record);
+    }
+    Ok(group)
+}
+
+fn placed(group: Vec<crate::store::journal::Record>) -> Result<Vec<Placed>, HubError> {
+    let placed = group.into_iter().map(|record| {
+        let place = record.position.into();
+        Ok(Placed { place, record: Record::decode(record.kind, record.payload.clone())?, payload: record.payload })
+    });
+    placed.collect()
+}
+
+/// Applies a group of records to index and tables, each from where it stands.
+fn project(
+    journal: &JournalReader,
+    index: &dyn EntryIndex,
+    state: &HubState,
+    placed: &[Placed],
+) -> Result<(), HubError> {
+    let Some(next) = placed.last().map(|placed| placed.place.sequence.next()) else { return Ok(()) };
+    let applied = index.applied()?;
+    let mut entries = Vec::new();
+    for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
+        entries.extend(fold::index_entries(placed)?);
+    }
+    if next > applied {
+        index.apply(next, &entries)?;
+    }
+    project_to_state(journal, state, placed, next)
+}
+
+fn project_to_state(
+    journal: &JournalReader,
+    state: &HubState,
+    placed: &[Placed],
+    next: Sequence,
+) -> Result<(), HubError> {
+    let applied = state.applied()?;
+    if next <= applied {
+        return Ok(());
+    }
+    let read_back = |place: crate::domain::log::LogPlace| {
+        let record = journal.read(place.into())?;
+        Ok(Record::decode(record.kind, record.payload)?)
+    };
+    let mut fault = None;
+    let written = state.write(next, |change| {
+        for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
+            if let Err(error) = fold::apply(placed, change, &read_back) {
+                fault = Some(error);
+                return Err(crate::store::projection::ProjectionError::Damaged);
+            }
+        }
+        Ok(())
+    });
+    match fault {
+        Some(error) => Err(error),
+        None => Ok(written?),
     }
 }
 

@@ -26,6 +26,7 @@ pub use self::registry::{KeptPolicy, SigningKeyId};
 pub use self::requests::RequestKind;
 pub use self::waiting::WaitingPrompt;
 use super::projection::{Projection, ProjectionError, Rows, Table, applied_in, put, remove};
+use super::sum::TableSum;
 use crate::domain::log::Sequence;
 
 /// The hub's projections of its journal in one redb file.
@@ -93,6 +94,14 @@ impl HubState {
             }
             change(&HubTables(transaction))
         })
+    }
+
+    /// Sums up every table, for comparing two projections of one journal.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn sums(&self) -> Result<Vec<TableSum>, ProjectionError> {
+        self.0.sums(&tables())
     }
 
     /// Brings everything written so far to the disk.

@@ -192,7 +192,9 @@ fn what_was_flushed_survives_and_another_form_is_refused() {
     assert_eq!(hub.read().unwrap().position(Sequence(6)).unwrap(), Some(Position(6_000)));
     drop(hub);
     let other_form = Projection::open(&path, FORM + 1, 1 << 20, &tables());
-    assert!(matches!(other_form, Err(ProjectionError::NeedsRebuild(_))));
+    assert!(matches!(other_form, Err(ProjectionError::NeedsRebuild(_))), "an older form is built anew");
+    let newer = Projection::open(&path, FORM - 1, 1 << 20, &tables());
+    assert!(matches!(newer, Err(ProjectionError::Newer { found: FORM, .. })), "a newer one is refused");
     let aside = crate::store::projection::quarantine(&path, 1_700_000_000_000).unwrap();
     assert_eq!(aside, folder.path().join("hub.redb.quarantine-1700000000000"));
     assert_eq!(HubState::open(&path, 1 << 20).unwrap().applied().unwrap(), Sequence(0));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
 
 use super::layout::{self, KEY_BYTES, Key, STANDING_BYTES, Standing, VALUE_BYTES};
 use crate::domain::id::{Pseudonym, ResultId};
@@ -10,6 +10,7 @@ use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryIndex, IndexEntry, IndexError};
 use crate::store::projection::{Projection, ProjectionError, from_engine, guarded};
+use crate::store::sum::{Summing, TableSum};
 
 /// The index of entries in a redb file.
 #[derive(Debug)]
@@ -30,6 +31,32 @@ impl RedbIndex {
             Ok(())
         })?;
         Ok(index)
+    }
+}
+
+impl RedbIndex {
+    /// Sums up every table, for comparing two indexes of one journal.
+    ///
+    /// # Errors
+    /// [`IndexError`]; rebuild.
+    pub fn sums(&self) -> Result<Vec<TableSum>, IndexError> {
+        let transaction = self.0.read()?;
+        let summed = guarded(|| {
+            let (mut entries, mut standing) = (Summing::new(ENTRIES.name()), Summing::new(STANDING.name()));
+            let rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
+            for row in rows.range::<&Key>(..).map_err(from_engine)? {
+                let (key, value) = row.map_err(from_engine)?;
+                layout::entry(key.value(), value.value())?;
+                entries.add(key.value(), value.value());
+            }
+            let rows = transaction.open_table(STANDING).map_err(from_engine)?;
+            for row in rows.range::<&[u8; ResultId::BYTES]>(..).map_err(from_engine)? {
+                let (key, value) = row.map_err(from_engine)?;
+                standing.add(key.value(), value.value());
+            }
+            Ok(vec![entries.finish(), standing.finish()])
+        });
+        Ok(summed?)
     }
 }
 
@@ -118,6 +145,7 @@ impl From<ProjectionError> for IndexError {
             ProjectionError::Damaged => Self::Damaged,
             ProjectionError::NeedsRebuild(why) => Self::NeedsRebuild(why),
             ProjectionError::AlreadyApplied { .. } => Self::NeedsRebuild("its position is not its own"),
+            ProjectionError::Newer { found, known } => Self::Newer { found, known },
             ProjectionError::InUse => Self::InUse,
             ProjectionError::Io(error) => Self::Io(error),
         }

@@ -41,7 +41,9 @@ pub enum JournalError {
         sequence: u64,
     },
     /// The segment was written by another version; run the version that wrote it.
-    #[error("segment {segment} has format version {version}")]
+    #[error(
+        "segment {segment} has format version {version}, which this version of concord cannot read; run the one that wrote it"
+    )]
     Version {
         /// First sequence of the segment.
         segment: u64,

@@ -2,9 +2,10 @@
 //! acknowledged waits for it and for nothing else; all else on disk is a projection that carries how far it has read.
 //!
 //! Here are the handle and how a journal is opened; `writer` writes, `reader` reads, `recover` judges a tail, `segment`
-//! and `frame` are the bytes. What a record's kind and payload mean is for the floors above.
+//! and `frame` are the bytes, `durable` is what may be copied. What a record's kind and payload mean is for the floors above.
 
 mod disk;
+mod durable;
 mod error;
 mod frame;
 mod place;
@@ -26,6 +27,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::disk::{Disk, MachineDisk};
+pub use self::durable::{DurablePrefix, DurableSegment};
 pub use self::error::JournalError;
 use self::frame::HEAD_BYTES;
 pub use self::reader::{JournalReader, Scan, Verified};

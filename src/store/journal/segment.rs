@@ -90,11 +90,13 @@ pub(super) fn digester_of(path: &Path) -> io::Result<Sha256> {
     }
 }
 
-fn seal_path(folder: &Path, first: u64) -> PathBuf {
+/// Gives the path of a segment's checksum file.
+pub(super) fn seal_path(folder: &Path, first: u64) -> PathBuf {
     path_of(folder, first).with_added_extension("sha256")
 }
 
-fn seal_line(first: u64, digest: &[u8]) -> String {
+/// Writes what a checksum file says.
+pub(super) fn seal_line(first: u64, digest: &[u8]) -> String {
     format!("{}  {first:020}{SUFFIX}\n", hex::encode(digest))
 }
 

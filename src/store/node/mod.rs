@@ -30,6 +30,7 @@ pub use self::studies::{InstanceUid, KeptInstance, KeptStudy, StudyUid};
 pub use self::worklist::{HeldEntry, HeldPlace, UnmappedCount};
 use super::packing::{Unpacker, seal, unseal};
 use super::projection::{ProjectionError, quarantine};
+use super::sum::{Summing, TableSum};
 use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
 
@@ -88,21 +89,23 @@ impl NodeState {
     /// # Errors
     /// [`ProjectionError::InUse`] when another process has them open, [`ProjectionError::Io`] when the disk fails.
     pub fn open(folder: &Path, journal_end: Sequence, now: Moment) -> Result<OpenNodeState, ProjectionError> {
-        let mut opened = Self::open_trusted(folder, journal_end);
+        let mut opened = Self::open_as_it_is(folder, journal_end);
         // The engine's threads let go of its lock a moment after the last handle is gone.
         for _ in 0..LOCK_LOOKS_MAX {
             if !matches!(opened, Err(ProjectionError::InUse)) {
                 break;
             }
             std::thread::sleep(LOCK_LOOK_INTERVAL);
-            opened = Self::open_trusted(folder, journal_end);
+            opened = Self::open_as_it_is(folder, journal_end);
         }
         match opened {
             Ok(state) => Ok(OpenNodeState { state, quarantined: None }),
-            Err(error @ (ProjectionError::InUse | ProjectionError::Io(_))) => Err(error),
+            Err(error @ (ProjectionError::InUse | ProjectionError::Newer { .. } | ProjectionError::Io(_))) => {
+                Err(error)
+            }
             Err(_) => {
                 let quarantined = Some(quarantine(folder, now.unix_ms())?);
-                Ok(OpenNodeState { state: Self::open_trusted(folder, journal_end)?, quarantined })
+                Ok(OpenNodeState { state: Self::open_as_it_is(folder, journal_end)?, quarantined })
             }
         }
     }
@@ -142,6 +145,22 @@ impl NodeState {
         Ok(self.file.sync_data()?)
     }
 
+    /// Sums up every table that the journal alone determines, for comparing two projections of one journal.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn sums(&self) -> Result<Vec<TableSum>, ProjectionError> {
+        let sum = |(name, tree): (&str, &Tree)| {
+            let mut summing = Summing::new(name);
+            self.visit(tree, &[], |key, value| {
+                summing.add(key, value);
+                Ok(())
+            })?;
+            Ok(summing.finish())
+        };
+        self.trees.projected().into_iter().map(sum).collect()
+    }
+
     /// Flushes and notes that nothing was lost, so that the next start need not apply old records again.
     ///
     /// # Errors
@@ -152,7 +171,11 @@ impl NodeState {
         self.flush()
     }
 
-    fn open_trusted(folder: &Path, journal_end: Sequence) -> Result<Self, ProjectionError> {
+    /// Opens the projections, or makes empty ones, and moves nothing aside.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; what cannot be trusted stays where it is.
+    pub fn open_as_it_is(folder: &Path, journal_end: Sequence) -> Result<Self, ProjectionError> {
         let engine = guarded(|| {
             let config = Config::new().path(folder).mode(Mode::HighThroughput);
             config.cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_MS)).open()
@@ -164,6 +187,10 @@ impl NodeState {
                 state.put(&state.trees.meta, FORM, &[FORM_NUMBER])?
             }
             Some(found) if found == [FORM_NUMBER] => {}
+            Some(found) if found.len() == 1 && found > vec![FORM_NUMBER] => {
+                let found = found.first().copied().map_or(0, u32::from);
+                return Err(ProjectionError::Newer { found, known: u32::from(FORM_NUMBER) });
+            }
             _ => return Err(ProjectionError::NeedsRebuild("they were written in another form")),
         }
         let applied = state.applied()?;
@@ -258,6 +285,31 @@ impl Trees {
             links: engine.open_tree("links")?,
             awaiting: engine.open_tree("awaiting")?,
         })
+    }
+}
+
+impl Trees {
+    /// Gives the trees that hold nothing but what records say: not the position, not what the hub was asked.
+    fn projected(&self) -> Vec<(&'static str, &Tree)> {
+        vec![
+            ("messages", &self.messages),
+            ("originals", &self.originals),
+            ("instances", &self.instances),
+            ("studies", &self.studies),
+            ("study instances", &self.study_instances),
+            ("dirty studies", &self.dirty),
+            ("results", &self.results),
+            ("outbox", &self.outbox),
+            ("waiting batches", &self.waiting),
+            ("held", &self.held),
+            ("unmapped", &self.unmapped),
+            ("wanting", &self.wanting),
+            ("again", &self.again),
+            ("reports", &self.reports),
+            ("misses", &self.misses),
+            ("links", &self.links),
+            ("awaiting", &self.awaiting),
+        ]
     }
 }
 
