@@ -11,6 +11,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::doors::http::client::tests::{BASE, Desk};
+use crate::doors::http::prompt::{self, PromptParts};
 use crate::service::hub::exchange::HubExchange;
 use crate::service::hub::testing::{HOSPITAL, OTHER_HOSPITAL, World};
 use crate::service::hub::tests::{PATIENT, Publisher, check_request, doctor, figure, qualify, result};
@@ -59,9 +60,16 @@ impl Door {
         let beside = TaskTracker::new();
         let gate = Desk::new(None, world.clock.clone());
         let viewing = Arc::new(Viewing::new(exchange, random::bytes));
+        let page = prompt::router(PromptParts {
+            viewing: Arc::clone(&viewing),
+            gate: Arc::new(|_| Ok(Arc::new(doctor()))),
+            base_url: BASE.to_owned(),
+            clock: world.clock.clone(),
+            random: random::bytes,
+        });
         let cds = Cds::new(Arc::new(gate.gate), viewing, IdentifierNames::default(), beside.clone());
         let desk = Arc::new(Desk { gate: Desk::new(None, world.clock.clone()).gate, key: gate.key, clock: gate.clock });
-        Self { world, desk, router: Arc::new(cds).router().into_router(), beside, tokens: 0.into() }
+        Self { world, desk, router: Arc::new(cds).router().merge(page).into_router(), beside, tokens: 0.into() }
     }
 
     fn token(&self, path: &str) -> String {
@@ -101,9 +109,48 @@ impl Door {
         self.post(&path, &json!({ "feedback": [entry] })).await.status
     }
 
+    /// Asks about one line by a ticket, and gives the page that it opens.
+    async fn page(&self, encounter: &str, line: Value) -> String {
+        let order = json!({
+            "patient": { "identifiers": [{ "type": "CN-ID", "value": CITIZEN }],
+                "sex": "SEX_FEMALE", "birth_date": "1949-12-31" },
+            "actor": { "practitioner": "D7" }, "language": "LANGUAGE_EN",
+            "visit": { "encounter": encounter, "setting": line["setting"], "transfusion": line["transfusion"] },
+            "lines": [{ "line_id": "1", "codes": [{ "system": line["system"], "code": line["code"] }] }],
+        });
+        let ticket = self.send(Method::POST, "/prompt/tickets", None, &order).await;
+        assert_eq!(ticket.status, StatusCode::CREATED, "{}", ticket.body);
+        let opened = self.visited(ticket.body["url"].as_str().unwrap().strip_prefix(BASE).unwrap()).await;
+        let page = self.visited(opened.headers()["location"].to_str().unwrap()).await;
+        String::from_utf8(to_bytes(page.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+    }
+
+    async fn visited(&self, path: &str) -> Response {
+        let request = axum::http::Request::get(path).header("accept-language", "en").body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     async fn figure(&self, wanted: Figure) -> u64 {
         figure(&self.world, wanted).await
     }
+}
+
+/// Holds a prompt page to what the exchange answered over gRPC.
+fn assert_page_says(page: &str, line: &pb::LineAnswer) {
+    let offered = line.prompts.iter().map(|prompt| hex::encode(&prompt.prompt_id));
+    let shown = page.split("name=\"prompt\" value=\"").skip(1).map(|rest| rest[..32].to_owned());
+    assert_eq!(shown.count(), offered.count(), "{page}");
+    for prompt in &line.prompts {
+        assert!(page.contains(&prompt.evidence.as_ref().unwrap().mark), "{page}");
+    }
+    let pill = match line.coverage() {
+        _ if line.prompts.is_empty() => "pill none",
+        pb::LineCoverage::Full => "pill full",
+        _ => "pill partial",
+    };
+    assert!(page.contains(pill), "{pill}: {page}");
+    let refusals = line.quiet.iter().flat_map(|quiet| &quiet.refusals);
+    assert!(refusals.into_iter().all(|refusal| page.contains(&refusal.text)), "{:?}: {page}", line.quiet);
 }
 
 fn order(id: &str, code: &str) -> Value {
@@ -195,7 +242,7 @@ async fn the_same_firing_gives_the_same_cards_even_when_nothing_is_remembered() 
 }
 
 #[tokio::test]
-async fn both_doors_give_the_same_verdicts() {
+async fn every_door_gives_the_same_verdict() {
     let door = Door::open().await;
     let pseudonym = {
         let person = crate::wire::person::person(
@@ -229,6 +276,8 @@ async fn both_doors_give_the_same_verdicts() {
             let visit = asked.visit.as_mut().unwrap();
             visit.encounter = format!("g{place}{other}");
             change(visit);
+            let asked_page = json!({ "system": system, "code": code, "setting": visit.setting().as_str_name(),
+                "transfusion": visit.transfusion });
             let line = door.world.hub.check(&doctor(), asked).await.unwrap().lines.remove(0);
             let mut sent = call("order-sign", &format!("c{place}{other}"), &[order("1", code)]);
             sent["context"]["draftOrders"]["entry"][0]["resource"]["code"]["coding"][0]["system"] = json!(url);
@@ -248,6 +297,8 @@ async fn both_doors_give_the_same_verdicts() {
             let refusals = line.quiet.iter().flat_map(|quiet| &quiet.refusals);
             let expected: Vec<_> = refusals.map(|refusal| refusal.code.clone()).collect();
             assert_eq!(told, expected, "{name} {code}");
+            let page = door.page(&format!("p{place}{other}"), asked_page).await;
+            assert_page_says(&page, &line);
         }
     }
 }
