@@ -148,13 +148,32 @@ def scroll_through_images(pages, language):
     page.context.close()
 
 
-def share_and_take_back(pages, language):
+def logged_in(pages, language):
+    """Opens the patient's page on a telephone, and logs in with the demo's first patient."""
     page = pages.open(language, 390, 844)
     page.goto(pages.demo.content["issuer"]["patient_page"])
     page.locator("a[href^='/me/login']").click()
     subject = pages.demo.patients[0]["subject"]
     page.locator(f"button.strong[value='{subject}']").click()
     page.wait_for_url(re.compile(r"/me$"))
+    return page
+
+
+def act_for_a_child(pages, language):
+    page = logged_in(pages, language)
+    page.goto(page.url + "/sharing")
+    page.locator("form.ward button[name='relation']").first.click()
+    page.wait_for_url(re.compile(r"/me$"))
+    expect(page.locator("body")).to_contain_text({"zh": "您正在代孩子操作", "en": "You are acting for a child"}[language])
+    expect(page.locator("body")).not_to_contain_text("4.1")
+    pages.picture(page, f"child-{language}")
+    page.locator("form[action='/me/for'] button").first.click()
+    expect(page.locator("body")).to_contain_text("4.1")
+    page.context.close()
+
+
+def share_and_take_back(pages, language):
+    page = logged_in(pages, language)
     expect(page.locator("body")).to_contain_text("4.1")
     pages.picture(page, f"me-{language}")
     page.goto(page.url + "/share")
@@ -175,6 +194,9 @@ def share_and_take_back(pages, language):
     page.context.close()
 
 
+STORIES = (accept_with_one_key, decline_with_two_keys, scroll_through_images, share_and_take_back, act_for_a_child)
+
+
 def main(path, pictures):
     demo = Demo(path)
     # Machines that do something else meanwhile take longer.
@@ -190,7 +212,7 @@ def main(path, pictures):
         )
         pages = Pages(demo, browser, pictures)
         for language in LANGUAGES:
-            for story in (accept_with_one_key, decline_with_two_keys, scroll_through_images, share_and_take_back):
+            for story in STORIES:
                 print(f"-- {story.__name__} ({language})")
                 story(pages, language)
         browser.close()

@@ -204,8 +204,14 @@ pub const SCANNED: Patient =
 pub const SPARE: Patient =
     Patient { name: ("样例", "己"), number: "529900200111110057", sex: "M", birth_date: "2001-11-11", part: "none" };
 
+/// A child for whom the first patient acts.
+pub const CHILD: Patient =
+    Patient {
+        name: ("样例", "庚"), number: "529900201906010062", sex: "F", birth_date: "2019-06-01", part: "child"
+    };
+
 /// All patients.
-pub const PATIENTS: [Patient; 6] = [FRESH, STALE, DOUBTED, LOCAL, SCANNED, SPARE];
+pub const PATIENTS: [Patient; 7] = [FRESH, STALE, DOUBTED, LOCAL, SCANNED, SPARE, CHILD];
 
 #[cfg(test)]
 mod tests {

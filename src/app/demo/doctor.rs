@@ -170,7 +170,8 @@ fn actor() -> pb::Actor {
     pb::Actor { practitioner: "D0001".to_owned(), department: "内科门诊".to_owned() }
 }
 
-fn person(patient: &Patient) -> pb::Patient {
+/// Names a patient by citizen number, as hospitals and the patients' entrance do.
+pub fn person(patient: &Patient) -> pb::Patient {
     let kind = crate::domain::identifier::IdentifierType::CITIZEN.to_owned();
     pb::Patient {
         pseudonym: Bytes::new(),

@@ -4,7 +4,8 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::app::demo::cast::{FRESH, Patient};
+use crate::app::demo::cast::{CHILD, FRESH, GATEWAY, Patient};
+use crate::app::demo::doctor::person;
 use crate::app::demo::issuer::{DIRECT_GRANT, WEAK};
 use crate::app::demo::links::World;
 use crate::app::demo::login::subject;
@@ -12,7 +13,10 @@ use crate::app::demo::reports::FRESH_REPORT;
 use crate::app::demo::step::{Found, StepError, patiently, same, text};
 use crate::app::demo::tell::Teller;
 use crate::app::demo::web::{Answer, Web};
+use crate::domain::time::Moment;
 use crate::sys::random;
+use crate::wire::pb;
+use crate::wire::pb::consents_client::ConsentsClient;
 use crate::wire::shl::Payload;
 
 /// Tells the chapter.
@@ -141,16 +145,32 @@ async fn patient(world: &World) -> Result<Found, StepError> {
     let path = format!("/patient/v1/consents/{}", given["id"].as_str().unwrap_or_default());
     same("the consent is taken back", true, hub.remove(&path, token).await?.status.is_success())?;
     hub.send(&manifest, &ask(PASSCODE), None).await?.is("the link after that", 404)?;
+    relate(world).await?;
+    let related = hub.find("/patient/v1/relations", token).await?.json("relations")?;
+    same("children acted for", 1, related["relations"].as_array().map_or(0, Vec::len))?;
     let seen = looked(hub.find("/patient/v1/accesses", token).await?)?;
     Ok(Found::default()
         .line(
-            format!("看到 {count} 份结果；密码错误被拒，收回后链接失效；查阅记录 {seen} 条"),
-            format!("{count} results; a wrong passcode is refused, and after taking it back the link is gone; {seen} accesses listed"),
+            format!("看到 {count} 份结果；密码错误被拒，收回后链接失效；查阅记录 {seen} 条；可代孩子操作"),
+            format!("{count} results; a wrong passcode is refused, and after taking it back the link is gone; {seen} accesses listed; a child is acted for"),
         )
         .line(hub.url("/me"), hub.url("/me"))
         .fact("results", count)
         .fact("accesses", seen)
         .fact("url", hub.url("/me")))
+}
+
+/// Registers, as the patients' entrance, that the patient acts for a child.
+async fn relate(world: &World) -> Result<(), StepError> {
+    let until = Moment::new(world.began.unix_ms() + CONSENT_MS, CHINA_MINUTES);
+    let relation = pb::RelateRequest {
+        guardian: Some(person(&FRESH)),
+        ward: Some(person(&CHILD)),
+        until: until.ok().map(Into::into),
+        evidence: world.key("register"),
+    };
+    let call = ConsentsClient::new(world.hub(GATEWAY.folder)?).relate(relation).await;
+    call.map(drop).map_err(StepError::refused("Consents.Relate"))
 }
 
 /// Gets a token of the demo's issuer.
@@ -177,5 +197,6 @@ fn moment(unix_ms: i64) -> String {
 }
 
 const PASSCODE: &str = "314159";
+const CHINA_MINUTES: i16 = 480;
 /// A year: a second start may be a long time after the first.
 const CONSENT_MS: i64 = 365 * 86_400_000;
