@@ -1,17 +1,19 @@
 //! The issuer that says who a patient is: its discovery document and keys, cached and bounded, and the exchange of a
 //! login's code. What a token must say is judged by whoever asks; here is the network alone. Redirects are never
-//! followed.
+//! followed. No lock is held while the issuer is asked: with keys that still hold, a slow issuer keeps nobody waiting.
 //!
 //! Source: OpenID Connect Discovery 1.0; OpenID Connect Core 1.0, 3.1; RFC 7636.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Response, Url};
 use serde::Deserialize;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use crate::domain::fault::{Fault, Faulty};
@@ -32,11 +34,12 @@ pub struct IssuerSettings {
 }
 
 /// An issuer, and its keys as `K`.
-pub struct Issuer<K> {
+pub struct Issuer<K>(Arc<Inner<K>>);
+
+struct Inner<K> {
     settings: IssuerSettings,
     client: Client,
     read: fn(&[u8]) -> Option<K>,
-    /// Held while the issuer is asked, so that many who wait ask once.
     known: Mutex<Known<K>>,
 }
 
@@ -90,16 +93,20 @@ struct Known<K> {
     came: Option<Instant>,
     /// When the issuer was last asked for its keys, whatever it said.
     asked: Option<Instant>,
-    /// When it last did not answer.
+    /// When it last did not describe itself.
     failed: Option<Instant>,
+    /// The question under way, which all who need its answer wait for.
+    asking: Option<Asking>,
 }
+
+type Asking = Shared<BoxFuture<'static, ()>>;
 
 #[derive(Deserialize)]
 struct Tokens {
     id_token: String,
 }
 
-impl<K> Issuer<K> {
+impl<K: Send + Sync + 'static> Issuer<K> {
     /// Makes the way to an issuer, which is not asked yet. `read` reads its keys from their JSON.
     ///
     /// # Errors
@@ -121,29 +128,38 @@ impl<K> Issuer<K> {
             client = client.tls_certs_only([authority]);
         }
         let client = client.build().map_err(|_| IssuerError::Settings("authority"))?;
-        let known = Mutex::new(Known { metadata: None, keys: None, came: None, asked: None, failed: None });
-        Ok(Self { settings, client, read, known })
+        let known = Known { metadata: None, keys: None, came: None, asked: None, failed: None, asking: None };
+        Ok(Self(Arc::new(Inner { settings, client, read, known: Mutex::new(known) })))
     }
 
     /// Gives the issuer's name, as its tokens must spell it.
     pub fn name(&self) -> &str {
-        &self.settings.issuer
+        &self.0.settings.issuer
     }
 
     /// Gives the hub's name at the issuer.
     pub fn client_id(&self) -> &str {
-        &self.settings.client_id
+        &self.0.settings.client_id
     }
 
-    /// Gives the issuer's keys, as new as they need be.
+    /// Gives the issuer's keys, as new as they need be. Where there are keys that still hold, a slow issuer is not waited
+    /// for.
     ///
     /// # Errors
-    /// [`IssuerError`] where none were ever got.
+    /// [`IssuerError`] where none were ever got, or none that hold.
     pub async fn keys(&self) -> Result<Arc<K>, IssuerError> {
-        let mut known = self.known.lock().await;
-        if !since(known.asked, KEYS_AGE_MAX) || known.keys.is_none() {
-            self.refresh(&mut known).await;
+        let (held, asking) = {
+            let mut known = self.0.known();
+            let renews = !since(known.asked, KEYS_AGE_MAX) || known.keys.is_none();
+            (known.keys.is_some(), renews.then(|| self.0.ask(&mut known)))
+        };
+        match asking {
+            // Whoever asked is not heeded any more when the wait is over; the question goes on.
+            Some(asking) if held => drop(timeout(RENEWAL_WAIT_MAX, asking).await),
+            Some(asking) => asking.await,
+            None => {}
         }
+        let known = self.0.known();
         let held = since(known.came, KEYS_STALE_MAX);
         known.keys.clone().filter(|_| held).ok_or(IssuerError::Unreachable)
     }
@@ -151,12 +167,17 @@ impl<K> Issuer<K> {
     /// Asks for keys newer than `than`, because a token names one that is not among them. The issuer is asked at most
     /// once a minute.
     pub async fn newer_keys(&self, than: &Arc<K>) -> Option<Arc<K>> {
-        let mut known = self.known.lock().await;
         let newer = |known: &Known<K>| known.keys.clone().filter(|keys| !Arc::ptr_eq(keys, than));
-        if newer(&known).is_none() && !since(known.asked, ASKING_INTERVAL_MIN) {
-            self.refresh(&mut known).await;
-        }
-        newer(&known)
+        let asking = {
+            let mut known = self.0.known();
+            if let Some(newer) = newer(&known) {
+                return Some(newer);
+            }
+            let asks = known.asking.is_some() || !since(known.asked, ASKING_INTERVAL_MIN);
+            asks.then(|| self.0.ask(&mut known))
+        };
+        asking?.await;
+        newer(&self.0.known())
     }
 
     /// Gives the address at which a browser logs in.
@@ -164,11 +185,12 @@ impl<K> Issuer<K> {
     /// # Errors
     /// [`IssuerError`] where the issuer does not say.
     pub async fn login_url(&self, request: LoginRequest<'_>) -> Result<String, IssuerError> {
-        let metadata = self.metadata(&mut *self.known.lock().await).await?;
-        let scopes = self.settings.scopes.join(" ");
+        let metadata = self.0.metadata().await?;
+        let settings = &self.0.settings;
+        let scopes = settings.scopes.join(" ");
         let parameters = [
             ("response_type", "code"),
-            ("client_id", &self.settings.client_id),
+            ("client_id", &settings.client_id),
             ("redirect_uri", request.redirect_uri),
             ("scope", &scopes),
             ("state", request.state),
@@ -187,19 +209,21 @@ impl<K> Issuer<K> {
     /// # Errors
     /// [`IssuerError::Code`] where the issuer refuses the code; log in again.
     pub async fn id_token(&self, code: &str, verifier: &str, redirect_uri: &str) -> Result<String, IssuerError> {
-        let metadata = self.metadata(&mut *self.known.lock().await).await?;
+        let metadata = self.0.metadata().await?;
+        let settings = &self.0.settings;
         let mut parameters = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", redirect_uri),
-            ("client_id", &self.settings.client_id),
+            ("client_id", &settings.client_id),
             ("code_verifier", verifier),
         ];
-        if let Some(secret) = &self.settings.client_secret {
+        if let Some(secret) = &settings.client_secret {
             parameters.push(("client_secret", secret));
         }
         let form = Url::parse_with_params("https://form/", parameters).map_err(|_| IssuerError::Code)?;
         let request = self
+            .0
             .client
             .post(&metadata.token_endpoint)
             .header("content-type", "application/x-www-form-urlencoded")
@@ -212,35 +236,62 @@ impl<K> Issuer<K> {
         let tokens: Tokens = serde_json::from_slice(&body(answer).await?).map_err(|_| TOKENS)?;
         Ok(tokens.id_token)
     }
+}
 
-    async fn refresh(&self, known: &mut Known<K>) {
+impl<K: Send + Sync + 'static> Inner<K> {
+    fn known(&self) -> MutexGuard<'_, Known<K>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the question under way, begun if there is none; it goes on whoever waits for it.
+    fn ask(self: &Arc<Self>, known: &mut Known<K>) -> Asking {
+        if let Some(asking) = &known.asking {
+            return asking.clone();
+        }
         known.asked = Some(Instant::now());
-        known.metadata = None;
-        match self.fetch_keys(known).await {
+        let inner = Arc::clone(self);
+        let asking = tokio::spawn(async move { inner.renew().await }).map(drop).boxed().shared();
+        known.asking = Some(asking.clone());
+        asking
+    }
+
+    /// Asks the issuer for its description and its keys. What is got in time is believed, the rest stays as it was.
+    async fn renew(&self) {
+        let described = self.describe().await.map(Arc::new);
+        let keys = match &described {
+            Ok(metadata) => self.fetch_keys(metadata).await,
+            Err(error) => Err(error.clone()),
+        };
+        let mut known = self.known();
+        known.asking = None;
+        known.failed = described.is_err().then(Instant::now);
+        known.metadata = described.ok();
+        match keys {
             Ok(keys) => (known.keys, known.came) = (Some(Arc::new(keys)), Some(Instant::now())),
             Err(error) => tracing::warn!(%error, "the issuer's keys were not renewed"),
         }
     }
 
-    async fn fetch_keys(&self, known: &mut Known<K>) -> Result<K, IssuerError> {
-        let metadata = self.metadata(known).await?;
+    async fn fetch_keys(&self, metadata: &Metadata) -> Result<K, IssuerError> {
         let bytes = self.read_from(&metadata.jwks_uri).await?;
         (self.read)(&bytes).ok_or(IssuerError::Malformed("its keys"))
     }
 
-    async fn metadata(&self, known: &mut Known<K>) -> Result<Arc<Metadata>, IssuerError> {
-        if let Some(metadata) = &known.metadata {
-            return Ok(Arc::clone(metadata));
-        }
-        // Whoever asks to log in makes the hub ask; an issuer that is away is not asked by each of them.
-        if since(known.failed, FAILED_INTERVAL_MIN) {
-            return Err(IssuerError::Unreachable);
-        }
-        let described = self.describe().await;
-        known.failed = described.is_err().then(Instant::now);
-        let metadata = Arc::new(described?);
-        known.metadata = Some(Arc::clone(&metadata));
-        Ok(metadata)
+    /// Gives the issuer's description; the issuer is asked where it is not known.
+    async fn metadata(self: &Arc<Self>) -> Result<Arc<Metadata>, IssuerError> {
+        let asking = {
+            let mut known = self.known();
+            if let Some(metadata) = &known.metadata {
+                return Ok(Arc::clone(metadata));
+            }
+            // Whoever asks to log in makes the hub ask; an issuer that is away is not asked by each of them.
+            if since(known.failed, FAILED_INTERVAL_MIN) {
+                return Err(IssuerError::Unreachable);
+            }
+            self.ask(&mut known)
+        };
+        asking.await;
+        self.known().metadata.clone().ok_or(IssuerError::Unreachable)
     }
 
     async fn describe(&self) -> Result<Metadata, IssuerError> {
@@ -265,14 +316,15 @@ impl<K> Issuer<K> {
 }
 
 #[cfg(test)]
-impl<K> Issuer<K> {
+impl<K: Send + Sync + 'static> Issuer<K> {
     /// Makes an issuer whose keys are known already and that nobody will ever reach.
     pub fn known(settings: IssuerSettings, keys: K) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut issuer = Self::new(settings, |_| None).unwrap();
-        let known = issuer.known.get_mut();
+        let issuer = Self::new(settings, |_| None).unwrap();
+        let mut known = issuer.0.known();
         (known.came, known.asked) = (Some(Instant::now()), Some(Instant::now()));
         known.keys = Some(Arc::new(keys));
+        drop(known);
         issuer
     }
 }
@@ -315,5 +367,10 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
 const KEYS_AGE_MAX: Duration = Duration::from_secs(600);
 /// With an issuer that is away, the keys it had are believed no longer than this.
 const KEYS_STALE_MAX: Duration = Duration::from_secs(3_600);
+/// How long keys that still hold are not used because newer ones are being asked for.
+const RENEWAL_WAIT_MAX: Duration = Duration::from_secs(1);
 const FAILED_INTERVAL_MIN: Duration = Duration::from_secs(5);
 const ASKING_INTERVAL_MIN: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
