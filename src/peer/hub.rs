@@ -31,8 +31,11 @@ pub struct HubClient {
     instances: Arc<[Dial]>,
     /// The instance that answered last; moved on when it cannot be reached.
     preferred: Arc<AtomicUsize>,
-    signing_certificate: bytes::Bytes,
+    signing_certificate: Arc<Certificate>,
 }
+
+/// Gives the certificate of the signing key as it is now, in DER.
+struct Certificate(Box<dyn Fn() -> bytes::Bytes + Send + Sync>);
 
 /// A call that was not answered with a success.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,20 +45,27 @@ pub struct CallError {
 }
 
 impl HubClient {
-    /// Makes a client of the instances; batches are published under `signing_certificate`, in DER.
-    pub fn new(instances: Vec<HubChannel>, signing_certificate: bytes::Bytes) -> Self {
+    /// Makes a client of the instances; batches are published with what `signing_certificate` gives then, in DER.
+    pub fn new(
+        instances: Vec<HubChannel>,
+        signing_certificate: impl Fn() -> bytes::Bytes + Send + Sync + 'static,
+    ) -> Self {
         let dial = |instance: HubChannel| -> Dial { Box::new(move || instance.channel()) };
-        Self::of(instances.into_iter().map(dial).collect(), signing_certificate)
+        Self::of(instances.into_iter().map(dial).collect(), Certificate(Box::new(signing_certificate)))
     }
 
     /// Makes a client over one channel that was made elsewhere.
-    pub fn over(channel: Channel, signing_certificate: bytes::Bytes) -> Self {
-        Self::of(vec![Box::new(move || channel.clone())], signing_certificate)
+    pub fn over(channel: Channel, signing_certificate: impl Fn() -> bytes::Bytes + Send + Sync + 'static) -> Self {
+        Self::of(vec![Box::new(move || channel.clone())], Certificate(Box::new(signing_certificate)))
     }
 
-    fn of(instances: Vec<Dial>, signing_certificate: bytes::Bytes) -> Self {
+    fn of(instances: Vec<Dial>, signing_certificate: Certificate) -> Self {
         assert!(!instances.is_empty(), "a node has a hub");
-        Self { instances: instances.into(), preferred: Arc::default(), signing_certificate }
+        Self {
+            instances: instances.into(),
+            preferred: Arc::default(),
+            signing_certificate: Arc::new(signing_certificate),
+        }
     }
 
     /// Gives a client of each instance alone, for what has to reach all of them.

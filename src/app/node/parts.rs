@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::app::node::config::NodeConfig;
 use crate::domain::log::Sequence;
 use crate::domain::organisation::OrganisationCode;
+use crate::pki::reload::Reloading;
 use crate::pki::signing::{SigningDomain, SigningError, SigningKey};
 use crate::pki::trust::{Trust, TrustError};
 use crate::ports::clock::Clock;
@@ -24,6 +25,7 @@ use crate::sys::random;
 use crate::wire::batch::SIGNED_AS;
 
 /// The hospital's signing key.
+#[derive(Clone)]
 pub struct Signing {
     /// Signs batches.
     pub signer: BatchSigner,
@@ -83,7 +85,7 @@ pub fn signing(config: &NodeConfig) -> Result<Signing, PartsError> {
 /// [`PartsError`] when somebody must look before the node may start.
 pub fn open(
     config: &NodeConfig,
-    signing: Signing,
+    signing: Reloading<Signing>,
     terms: watch::Receiver<Arc<Terms>>,
     clock: Arc<dyn Clock>,
 ) -> Result<NodeParts, PartsError> {
@@ -102,7 +104,7 @@ pub fn open(
         state: state.state,
         originals,
         terms,
-        signer: signing.signer,
+        signer: Arc::new(move || signing.current().signer.clone()),
         cache_key: cache_key(config)?,
         clock,
     })

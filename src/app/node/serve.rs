@@ -156,8 +156,8 @@ async fn serve(
 ) -> Result<(), NodeRunError> {
     let (tls, watcher) = credentials::server(config.tls_files(), config.timing.watch_interval())?;
     behind.tasks.spawn(watcher.run(behind.stop.clone()));
-    let signing = parts::signing(config)?;
-    let hub = hub(config, signing.certificate.clone(), behind)?;
+    let signing = signing(config, behind)?;
+    let hub = hub(config, signing.clone(), behind)?;
     let node = open(config, &clock, &hub, signing, behind).await?;
     let forwarder = Forwarder::new(node.clone(), hub.clone(), config.timing.forward());
     for instance in hub.instances() {
@@ -230,7 +230,7 @@ async fn open(
     config: &NodeConfig,
     clock: &Arc<dyn Clock>,
     hub: &HubClient,
-    signing: parts::Signing,
+    signing: Reloading<parts::Signing>,
     behind: &Behind,
 ) -> Result<Node<HubClient>, NodeRunError> {
     let mapping = match config.mapping.clone() {
@@ -265,13 +265,22 @@ async fn open(
     Ok(node)
 }
 
-fn hub(config: &NodeConfig, certificate: bytes::Bytes, behind: &Behind) -> Result<HubClient, NodeRunError> {
+/// Follows the signing key and its certificate: a renewed key seals the next batch.
+fn signing(config: &NodeConfig, behind: &Behind) -> Result<Reloading<parts::Signing>, PartsError> {
+    let (signing, tls, settings) = (config.signing.clone(), config.tls_files(), config.clone());
+    let paths = vec![signing.certificate, signing.key, tls.authority, tls.list];
+    let (signing, watcher) = reloading(paths, config.timing.watch_interval(), move || parts::signing(&settings))?;
+    behind.tasks.spawn(watcher.run(behind.stop.clone()));
+    Ok(signing)
+}
+
+fn hub(config: &NodeConfig, signing: Reloading<parts::Signing>, behind: &Behind) -> Result<HubClient, NodeRunError> {
     let interval = config.timing.watch_interval();
     let (tls, watcher) = credentials::client(config.tls_files(), config.region, Role::Operator, interval)?;
     behind.tasks.spawn(watcher.run(behind.stop.clone()));
     let channel = |address| HubChannel::new(&address, tls.subscribe());
     let instances = config.hub_addresses().into_iter().map(channel).collect::<Result<_, _>>()?;
-    Ok(HubClient::new(instances, certificate))
+    Ok(HubClient::new(instances, move || signing.current().certificate.clone()))
 }
 
 pub(super) fn accept_settings(config: &NodeConfig) -> AcceptSettings {

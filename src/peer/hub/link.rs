@@ -1,5 +1,7 @@
 //! What publishing needs of the hub: persons resolved, batches taken, receipts given.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message;
 use tokio::sync::mpsc;
@@ -36,13 +38,12 @@ impl HubLink for HubClient {
         Ok(ChainPosition { sequence: answer.sequence, header })
     }
 
-    /// Names the signing certificate with the first batch of the stream. A hub that falls silent is given up.
+    /// Names the signing certificate with each batch, for the key may change in between. A hub that falls silent is given
+    /// up.
     async fn publish(&self, batches: mpsc::Receiver<Bytes>, receipts: mpsc::Sender<Bytes>) -> Result<(), HubError> {
-        let mut certificate = Some(self.signing_certificate.clone());
-        let sent = ReceiverStream::new(batches).map(move |batch| pb::PublishRequest {
-            batch,
-            signing_certificate: certificate.take().unwrap_or_default(),
-        });
+        let certificate = Arc::clone(&self.signing_certificate);
+        let sent = ReceiverStream::new(batches)
+            .map(move |batch| pb::PublishRequest { batch, signing_certificate: (certificate.0)() });
         let opened = |channel, sent: Request<_>| async move {
             PublicationClient::new(channel).max_encoding_message_size(MESSAGE_BYTES_MAX).publish(sent).await
         };

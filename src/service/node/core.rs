@@ -65,6 +65,9 @@ pub struct BatchSigner {
     pub sign: Arc<SignHeader>,
 }
 
+/// Gives the key under which batches are sealed now; a hospital may renew its key while the node runs.
+pub type CurrentSigner = dyn Fn() -> BatchSigner + Send + Sync;
+
 /// Signs the bytes of a batch header.
 pub type SignHeader = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
 
@@ -80,8 +83,8 @@ pub struct NodeParts {
     pub originals: Originals,
     /// Catalogue and mapping, replaced while the node runs.
     pub terms: watch::Receiver<Arc<Terms>>,
-    /// Signs batches.
-    pub signer: BatchSigner,
+    /// Gives who signs batches.
+    pub signer: Arc<CurrentSigner>,
     /// Key of the digests under which pseudonyms are remembered.
     pub cache_key: [u8; 32],
     /// The clock.
@@ -94,7 +97,7 @@ pub(super) struct Core {
     pub state: NodeState,
     pub originals: Originals,
     pub terms: watch::Receiver<Arc<Terms>>,
-    pub signer: BatchSigner,
+    pub signer: Arc<CurrentSigner>,
     pub cache_key: ring::hmac::Key,
     pub clock: Arc<dyn Clock>,
     pub figures: Figures,

@@ -33,7 +33,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
-pub use self::core::{BatchSigner, NodeParts, NodeSettings, SignHeader};
+pub use self::core::{BatchSigner, CurrentSigner, NodeParts, NodeSettings, SignHeader};
 use self::core::{Core, blocking};
 use self::error::NodeError;
 use self::figures::Figures;

@@ -17,12 +17,13 @@ pub(super) fn seal(core: &Core, entries: &[Entry]) -> Result<Vec<Batch>, NodeErr
     let head = core.state.chain_head()?;
     let next = head.map_or(1, |head| head.batch.0 + 1);
     let mut previous = head.map_or(Digest::new([0; Digest::BYTES]), |head| head.header);
+    let signer = (core.signer)();
     let mut batches = Vec::new();
     for (sequence, entries) in (next..).zip(groups(entries)) {
         let leaves: Vec<_> = entries.iter().map(|bytes| leaf_hash(bytes)).collect();
         let header = Header {
             organisation: core.settings.publisher,
-            key_id: core.signer.key_id,
+            key_id: signer.key_id,
             sequence,
             previous,
             root: Digest::new(*root_of(&leaves).as_bytes()),
@@ -30,7 +31,7 @@ pub(super) fn seal(core: &Core, entries: &[Entry]) -> Result<Vec<Batch>, NodeErr
             sealed_at: core.clock.now(),
         };
         let header_bytes = header.encode();
-        let signature = (core.signer.sign)(&header_bytes);
+        let signature = (signer.sign)(&header_bytes);
         let batch = Batch { header, header_bytes, signature, entries };
         previous = batch.header_digest();
         batches.push(batch);

@@ -120,7 +120,7 @@ impl Hub {
             }
         });
         let channel = Endpoint::from_static("http://hub").connect_with_connector_lazy(connect);
-        (hub, HubClient::over(channel, Bytes::new()))
+        (hub, HubClient::over(channel, Bytes::new))
     }
 }
 
@@ -128,7 +128,7 @@ fn nowhere() -> HubClient {
     let connect = tower::service_fn(|_| async {
         Err::<TokioIo<DuplexStream>, _>(io::Error::from(io::ErrorKind::ConnectionRefused))
     });
-    HubClient::over(Endpoint::from_static("http://hub").connect_with_connector_lazy(connect), Bytes::new())
+    HubClient::over(Endpoint::from_static("http://hub").connect_with_connector_lazy(connect), Bytes::new)
 }
 
 /// A node whose callers wait as long as it takes.

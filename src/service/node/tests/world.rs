@@ -204,13 +204,13 @@ impl World {
             state: state.state,
             originals: Originals::open(folder.join("originals")).unwrap(),
             terms: self.terms.subscribe(),
-            signer: BatchSigner {
+            signer: Arc::new(|| BatchSigner {
                 key_id: [1; 8],
                 sign: Arc::new(|header| {
                     let signed = [wire::batch::SIGNED_AS.as_bytes(), &[0], header].concat();
                     publisher_key().sign(&signed).to_bytes()
                 }),
-            },
+            }),
             cache_key: [3; 32],
             clock: Arc::clone(&self.clock) as Arc<_>,
         };
