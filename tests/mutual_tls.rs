@@ -12,6 +12,7 @@ use concord::app::credentials::{self, TlsFiles};
 use concord::domain::organisation::Role;
 use concord::domain::time::Moment;
 use concord::doors::auth::{AccessTable, AuthLayer};
+use concord::doors::shares::{ShareSettings, Shares};
 use concord::doors::tls::{AcceptSettings, accept};
 use concord::peer::channel::{HubAddress, HubChannel};
 use concord::pki::reload::Reloading;
@@ -28,6 +29,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
 
 const HOSPITAL: &str = "91350100M000100Y43";
 const OPERATOR: &str = "12100000400000624D";
@@ -92,6 +94,10 @@ impl Region {
 
     /// Starts a hub under the certificate of `name`.
     async fn hub(&self, name: &str, change: impl FnOnce(&mut AcceptSettings)) -> Hub {
+        self.sharing_hub(name, change, ShareSettings { requests_max: 100, requests_per_s: 1_000 }).await
+    }
+
+    async fn sharing_hub(&self, name: &str, change: impl FnOnce(&mut AcceptSettings), shares: ShareSettings) -> Hub {
         let (tls, watcher) = credentials::server(self.files(name), LOOK).unwrap();
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -101,7 +107,7 @@ impl Region {
         let (acceptor, incoming) = accept(listener, tls.clone(), settings);
         let (_, health) = tonic_health::server::health_reporter();
         let server = tonic::transport::Server::builder()
-            .layer(AuthLayer::new(AccessTable::new(ACCESS), tls.clone()))
+            .layer(AuthLayer::new(AccessTable::new(ACCESS), tls.clone()).shared(Shares::new(shares)))
             .add_service(health)
             .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
         let mut tasks = JoinSet::new();
@@ -286,6 +292,37 @@ async fn one_organisation_cannot_take_every_place() {
     let second = plain(&region.path("ca/ca.pem"), Some(&region.files("node")));
     assert!(hub.takes(second).await.is_err());
     check(&region.channel("other", &hub)).await.expect("another organisation still gets in");
+}
+
+#[tokio::test]
+async fn a_flood_of_handshakes_keeps_nobody_out() {
+    let region = Region::new();
+    let change = |settings: &mut AcceptSettings| {
+        (settings.handshakes_max, settings.handshake_timeout) = (4, Duration::from_secs(600));
+    };
+    let hub = region.hub("hub", change).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(hub.address).await.unwrap());
+    }
+    check(&region.channel("node", &hub)).await.expect("whoever shakes hands gets in");
+    assert_eq!(silent.len(), 20);
+}
+
+#[tokio::test]
+async fn one_organisation_that_asks_too_fast_is_told_to_wait_and_its_neighbour_is_served() {
+    let region = Region::new();
+    region.issue(OPERATOR, "hospital", "other");
+    let hub = region.sharing_hub("hub", |_| (), ShareSettings { requests_max: 100, requests_per_s: 5 }).await;
+    let (greedy, neighbour) = (region.channel("node", &hub), region.channel("other", &hub));
+    let refused = loop {
+        if let Err(status) = check(&greedy).await {
+            break status;
+        }
+    };
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.get_error_details().retry_info().unwrap().retry_delay.is_some());
+    check(&neighbour).await.expect("another organisation is served");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use crate::app::credentials::{self, CredentialsError, TlsFiles};
 use crate::app::settings::beside;
 use crate::doors::http;
 use crate::doors::http::paths::Paths;
+use crate::doors::shares::Shares;
 use crate::doors::tls::{AcceptSettings, accept};
 use crate::pki::reload::Reloading;
 use crate::pki::tls::ServerTls;
@@ -48,6 +50,8 @@ pub struct HttpsDoor {
     pub tls: Reloading<ServerTls>,
     /// Which callers are taken.
     pub accepting: AcceptSettings,
+    /// What callers share; nothing is shared where all are of one house.
+    pub shares: Option<Arc<Shares>>,
     /// How long requests may go on after a stop.
     pub grace: Duration,
 }
@@ -98,7 +102,7 @@ impl HttpsDoor {
     pub async fn serve(self, doors: Paths, stop: CancellationToken) {
         let accepting = AcceptSettings { nameless: true, ..self.accepting };
         let (acceptor, incoming) = accept(self.listener, self.tls, accepting);
-        let serving = http::serve::serve(incoming, http::framed(doors), self.grace, stop.clone());
+        let serving = http::serve::serve(incoming, http::framed(doors, self.shares), self.grace, stop.clone());
         tokio::join!(acceptor.run(stop), serving);
     }
 }

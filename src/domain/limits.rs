@@ -50,6 +50,9 @@ pub const BATCH_BYTES_MAX: usize = 16 << 20;
 pub const RECORD_BYTES_MAX: usize = 32 << 20;
 /// Largest gRPC message either way, in bytes.
 pub const MESSAGE_BYTES_MAX: usize = 24 << 20;
+/// Largest gRPC message that a hub takes where neither batches nor statements are sent, in bytes: so much of each request
+/// under way is held in memory before it is read.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Largest body of an HTTP request, in bytes; an order of 64 lines with its patient must fit.
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
 /// Size of one chunk of an original in a stream, in bytes.
@@ -58,6 +61,8 @@ pub const CHUNK_BYTES: usize = 256 << 10;
 pub const TUNNELS_PER_HOSPITAL_MAX: usize = 8;
 /// Most originals that one organisation fetches at once.
 pub const FETCHES_PER_ORGANISATION_MAX: usize = 32;
+/// Most streams of batches that one organisation keeps open.
+pub const PUBLICATIONS_PER_ORGANISATION_MAX: usize = 8;
 /// Most lines of one order check.
 pub const ORDER_LINES_MAX: usize = 64;
 /// Most catalogue items one line may name, panels expanded.
@@ -97,3 +102,4 @@ pub const NOTE_SIGNATURES_MAX: usize = 64;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");
+const _: () = assert!(REQUEST_BYTES_MAX >= 2 * CHUNK_BYTES, "a chunk of an original must fit in a request");

@@ -7,9 +7,12 @@ use std::task::{Context, Poll};
 
 use futures_util::future::{Either, Ready, ready};
 use http::{Request, Response};
+use tokio::time::Instant;
 use tonic::Status;
 use tower::{Layer, Service};
 
+use super::grpc::status;
+use super::shares::{InTurn, Shares, Turn};
 use super::tls::Peer;
 use crate::domain::organisation::{Caller, OrganisationCode, Role};
 use crate::pki::reload::Reloading;
@@ -34,6 +37,7 @@ pub struct AuthLayer {
     access: AccessTable,
     tls: Reloading<ServerTls>,
     own: Option<OrganisationCode>,
+    shares: Option<Arc<Shares>>,
 }
 
 /// Lets a call through with its [`Permit`], or answers it with a gRPC status.
@@ -64,7 +68,7 @@ impl AccessTable {
 impl AuthLayer {
     /// Makes the gate from the table and the settings that carry the current revocation list.
     pub fn new(access: AccessTable, tls: Reloading<ServerTls>) -> Self {
-        Self { access, tls, own: None }
+        Self { access, tls, own: None, shares: None }
     }
 
     /// Lets callers of one organisation in and nobody else, whatever they call, health and reflection too.
@@ -73,11 +77,17 @@ impl AuthLayer {
         Self { own: Some(own), ..self }
     }
 
+    /// Has callers share what there is fairly: whoever has had its share is told to wait.
+    #[must_use]
+    pub fn shared(self, shares: Arc<Shares>) -> Self {
+        Self { shares: Some(shares), ..self }
+    }
+
     /// Decides on a call before anything of its body is read.
-    fn permit<B>(&self, request: &Request<B>) -> Result<Permit, Status> {
+    fn permit<B>(&self, request: &Request<B>) -> Result<(Permit, Option<Turn>), Status> {
         let peer = request.extensions().get::<Peer>();
-        let caller = peer.and_then(|peer| peer.caller.as_ref());
-        let caller = caller.ok_or_else(|| Status::unauthenticated("no client certificate"))?;
+        let named = peer.and_then(|peer| Some((peer, peer.caller.as_ref()?)));
+        let (peer, caller) = named.ok_or_else(|| Status::unauthenticated("no client certificate"))?;
         if revoked(caller, &self.tls.current()) {
             return Err(Status::unauthenticated("the client certificate is revoked"));
         }
@@ -86,7 +96,9 @@ impl AuthLayer {
         }
         let method = self.access.allowed(request.uri().path(), caller.role);
         let method = method.ok_or_else(|| Status::permission_denied("this role may not call this method"))?;
-        Ok(Permit { caller: Arc::clone(caller), method })
+        let begun = self.shares.as_ref().map(|shares| shares.begin(peer.guest(), Instant::now()));
+        let turn = begun.transpose().map_err(|overdrawn| status::of(&overdrawn))?;
+        Ok((Permit { caller: Arc::clone(caller), method }, turn))
     }
 }
 
@@ -110,7 +122,7 @@ where
 {
     type Response = Response<R>;
     type Error = S::Error;
-    type Future = Either<S::Future, Ready<Result<Response<R>, S::Error>>>;
+    type Future = Either<InTurn<S::Future>, Ready<Result<Response<R>, S::Error>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -118,9 +130,9 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.gate.permit(&request) {
-            Ok(permit) => {
+            Ok((permit, turn)) => {
                 request.extensions_mut().insert(permit);
-                Either::Left(self.inner.call(request))
+                Either::Left(InTurn::new(self.inner.call(request), turn))
             }
             Err(status) => {
                 tracing::debug!(code = ?status.code(), reason = status.message(), "call refused");

@@ -8,4 +8,6 @@ pub mod http;
 pub mod mllp;
 mod newcomers;
 pub mod node_intake;
+pub mod pace;
+pub mod shares;
 pub mod tls;

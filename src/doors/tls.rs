@@ -20,6 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use super::newcomers::{Newcomer, Newcomers};
 use crate::domain::adcode::Adcode;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::pki::identity::{self, IdentityError};
@@ -35,7 +36,8 @@ pub struct AcceptSettings {
     pub connections_max: usize,
     /// Most connections of one organisation at one time, and of one address without a certificate.
     pub organisation_connections_max: usize,
-    /// Most handshakes under way at one time; further callers wait in the listener's queue.
+    /// Most handshakes under way at one time; one more takes the place of the oldest, so that whoever only begins
+    /// handshakes keeps nobody out.
     pub handshakes_max: usize,
     /// Longest handshake.
     pub handshake_timeout: Duration,
@@ -50,6 +52,23 @@ pub struct Peer {
     pub caller: Option<Arc<Caller>>,
     /// Where the connection comes from.
     pub address: SocketAddr,
+}
+
+/// By what connections and requests are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guest {
+    /// Whom a certificate names.
+    Organisation(OrganisationCode),
+    /// Where a connection without a certificate comes from.
+    Address(IpAddr),
+}
+
+impl Peer {
+    /// Says by what the other end is counted.
+    pub fn guest(&self) -> Guest {
+        let organisation = self.caller.as_ref().map(|caller| Guest::Organisation(caller.organisation));
+        organisation.unwrap_or(Guest::Address(self.address.ip()))
+    }
 }
 
 /// An accepted connection; dropping it gives its places back.
@@ -97,19 +116,19 @@ impl AcceptSettings {
 impl Acceptor {
     /// Runs until `stop`, or until nobody takes the connections any more.
     pub async fn run(self, stop: CancellationToken) {
-        let handshakes = Arc::new(Semaphore::new(self.settings.handshakes_max));
+        let newcomers = Newcomers::new(self.settings.handshakes_max);
         // Dropped at the end, and with it every handshake under way.
         let mut running = JoinSet::new();
         loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.accepted.closed() => break,
-                accepted = self.next(&handshakes) => accepted,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((tcp, address, permit)) => {
-                    let handshake = self.handshake(tcp, address, permit);
-                    running.spawn(handshake);
+                Ok((tcp, address)) => {
+                    let Some(room) = newcomers.enter().await else { continue };
+                    running.spawn(self.handshake(tcp, address, room));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "accept connection");
@@ -122,25 +141,22 @@ impl Acceptor {
         running.shutdown().await;
     }
 
-    async fn next(&self, handshakes: &Arc<Semaphore>) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-        let permit = Arc::clone(handshakes).acquire_owned().await.map_err(io::Error::other)?;
-        let (tcp, address) = self.listener.accept().await?;
-        Ok((tcp, address, permit))
-    }
-
     /// Makes the task of one handshake, with the settings as they are now.
     fn handshake(
         &self,
         tcp: TcpStream,
         address: SocketAddr,
-        permit: OwnedSemaphorePermit,
+        (room, newcomer): (OwnedSemaphorePermit, Newcomer),
     ) -> impl Future<Output = ()> + Send + 'static {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls.current().config));
         let (settings, seats, accepted) = (self.settings, self.seats.clone(), self.accepted.clone());
         async move {
             let work = shake(acceptor, tcp, address, settings, &seats);
-            let shaken = tokio::time::timeout(settings.handshake_timeout, work).await;
-            drop(permit);
+            let shaken = tokio::select! {
+                shaken = tokio::time::timeout(settings.handshake_timeout, work) => shaken,
+                () = newcomer.sent_away() => return tracing::info!(%address, "connection refused: another needs its place"),
+            };
+            drop((room, newcomer));
             match shaken {
                 Ok(Ok(stream)) => drop(accepted.send(Ok(stream)).await),
                 Ok(Err(error)) => tracing::info!(%address, %error, "connection refused"),
@@ -166,9 +182,9 @@ async fn shake(
         None if settings.nameless => None,
         None => return Err(RefusedError::Nameless),
     };
-    let guest = caller.as_ref().map_or(Guest::Address(address.ip()), |caller| Guest::Organisation(caller.organisation));
-    let seat = seats.take(guest, place)?;
-    Ok(PeerStream { stream, peer: Peer { caller, address }, _seat: seat })
+    let peer = Peer { caller, address };
+    let seat = seats.take(peer.guest(), place)?;
+    Ok(PeerStream { stream, peer, _seat: seat })
 }
 
 /// Why a connection was not taken; told to the log, never to the caller.
@@ -184,13 +200,6 @@ enum RefusedError {
     Full,
     #[error("too many connections of {0:?}")]
     GuestFull(Guest),
-}
-
-/// By what connections are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Guest {
-    Organisation(OrganisationCode),
-    Address(IpAddr),
 }
 
 /// Counts the connections that stand, in all and by guest.

@@ -12,6 +12,7 @@ use crate::app::hub::patients::PatientsPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
+use crate::doors::shares::ShareSettings;
 use crate::merkle::note::KeyName;
 
 /// A hub's configuration; its paths are relative to the process.
@@ -70,6 +71,11 @@ pub struct HubLimits {
     pub organisation_connections_max: usize,
     /// Most requests under way on one connection.
     pub connection_requests_max: u32,
+    /// Most requests under way in all, over both doors; one caller never holds more than half of them, and no more than an
+    /// equal share once half are taken.
+    pub requests_max: usize,
+    /// Most requests of one caller a second in the long run; twice as many at once.
+    pub requests_per_s: u32,
     /// Memory of the index, in MiB.
     pub index_cache_mib: u16,
     /// Memory of the other tables, in MiB.
@@ -115,6 +121,11 @@ impl HubLimits {
         Duration::from_secs(u64::from(self.watch_interval_s.max(1)))
     }
 
+    /// Gives what callers share.
+    pub fn shares(&self) -> ShareSettings {
+        ShareSettings { requests_max: self.requests_max, requests_per_s: self.requests_per_s }
+    }
+
     /// Gives the time that requests have left after a stop.
     pub fn stop_grace(&self) -> Duration {
         Duration::from_secs(u64::from(self.stop_grace_s))
@@ -127,6 +138,8 @@ impl Default for HubLimits {
             connections_max: 4_096,
             organisation_connections_max: 64,
             connection_requests_max: 1_024,
+            requests_max: 2_048,
+            requests_per_s: 50_000,
             index_cache_mib: 256,
             tables_cache_mib: 64,
             watch_interval_s: 2,

@@ -24,6 +24,7 @@ use crate::app::process::{Behind, serve_until};
 use crate::domain::log::Sequence;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::grpc::access;
+use crate::doors::shares::Shares;
 use crate::doors::tls::{AcceptSettings, accept};
 use crate::pki::reload::{Reloading, reloading};
 use crate::pki::tls::ServerTls;
@@ -138,11 +139,12 @@ async fn serve(
     let Some(opened) = stop.run_until_cancelled(open(config, &clock, health, behind)).await else { return Ok(()) };
     let hub = opened?;
 
-    let web = web::open(config, &hub, listeners.https, behind, stop)?;
+    let shares = Shares::new(config.limits.shares());
+    let web = web::open(config, &hub, listeners.https, Arc::clone(&shares), behind, stop)?;
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accept_settings(config));
     behind.tasks.spawn(acceptor.run(stop.clone()));
     tracing::info!(region = %config.region, "hub serving");
-    let mut server = server(config, tls);
+    let mut server = server(config, tls, shares);
     let serving = server.add_routes(routes(&hub, health_service));
     let serving = serving.serve_with_incoming_shutdown(incoming, stop.cancelled());
     let served = serve_until(stop, config.limits.stop_grace(), || hub.close_tunnels(), serving).await;
@@ -232,13 +234,13 @@ fn trust(config: &HubConfig, behind: &Behind) -> Result<Reloading<Trust>, Creden
     Ok(trust)
 }
 
-fn server(config: &HubConfig, tls: Reloading<ServerTls>) -> Server<Stack<AuthLayer, Identity>> {
+fn server(config: &HubConfig, tls: Reloading<ServerTls>, shares: Arc<Shares>) -> Server<Stack<AuthLayer, Identity>> {
     Server::builder()
         .max_concurrent_streams(config.limits.connection_requests_max)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_connection_age(CONNECTION_AGE_MAX)
-        .layer(AuthLayer::new(AccessTable::new(access::HUB), tls))
+        .layer(AuthLayer::new(AccessTable::new(access::HUB), tls).shared(shares))
 }
 
 pub(super) fn accept_settings(config: &HubConfig) -> AcceptSettings {

@@ -6,7 +6,7 @@ use tonic::service::Routes;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::Builder;
 
-use crate::domain::limits::MESSAGE_BYTES_MAX;
+use crate::domain::limits::{MESSAGE_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::doors::grpc::catalogue::CatalogueDoor;
 use crate::doors::grpc::consents::ConsentsDoor;
 use crate::doors::grpc::identity::IdentityDoor;
@@ -31,8 +31,11 @@ use crate::wire::pb::transparency_server::TransparencyServer;
 /// Wraps a door in its server, with the house's limits on the size of messages.
 macro_rules! served {
     ($server:ident, $door:ident, $hub:expr) => {
+        served!($server, $door, $hub, REQUEST_BYTES_MAX)
+    };
+    ($server:ident, $door:ident, $hub:expr, $bytes_max:expr) => {
         $server::new($door(Arc::clone($hub)))
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
+            .max_decoding_message_size($bytes_max)
             .max_encoding_message_size(MESSAGE_BYTES_MAX)
     };
 }
@@ -54,11 +57,11 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
         .add_service(v1)
         .add_service(v1alpha)
         .add_service(served!(IdentityServer, IdentityDoor, hub))
-        .add_service(served!(PublicationServer, PublicationDoor, hub))
+        .add_service(served!(PublicationServer, PublicationDoor, hub, MESSAGE_BYTES_MAX))
         .add_service(served!(OrdersServer, OrdersDoor, hub))
         .add_service(served!(RetrievalServer, RetrievalDoor, hub))
         .add_service(served!(ConsentsServer, ConsentsDoor, hub))
-        .add_service(served!(QualificationsServer, QualificationsDoor, hub))
+        .add_service(served!(QualificationsServer, QualificationsDoor, hub, MESSAGE_BYTES_MAX))
         .add_service(served!(CatalogueServer, CatalogueDoor, hub))
         .add_service(served!(TransparencyServer, TransparencyDoor, hub))
         .add_service(served!(OversightServer, OversightDoor, hub))

@@ -24,6 +24,7 @@ use crate::doors::http::paths::Paths;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::shl;
 use crate::doors::http::view::{self, ViewParts};
+use crate::doors::shares::Shares;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
 use crate::service::viewing::Viewing;
@@ -35,7 +36,8 @@ pub struct Web {
     serving: TaskTracker,
 }
 
-/// Opens the door on `listener`, where the configuration has one; it closes at `stop`.
+/// Opens the door on `listener`, where the configuration has one; it closes at `stop`. Its callers have their part of the
+/// same `shares` as those of the other door.
 ///
 /// # Errors
 /// [`HubRunError::Credentials`] or [`HubRunError::Patients`] naming what to correct.
@@ -43,6 +45,7 @@ pub fn open(
     config: &HubConfig,
     hub: &Arc<Hub>,
     listener: Option<TcpListener>,
+    shares: Arc<Shares>,
     behind: &Behind,
     stop: &CancellationToken,
 ) -> Result<Web, HubRunError> {
@@ -51,7 +54,7 @@ pub fn open(
         let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
         let trusted = tls.clone();
-        let door = HttpsDoor { listener, tls, accepting, grace };
+        let door = HttpsDoor { listener, tls, accepting, shares: Some(shares), grace };
         tracing::info!(address = %part.listen, "HTTPS serving");
         let watching = Watching { interval: config.limits.watch_interval(), behind: &behind.tasks, stop: &behind.stop };
         let whose = Whose { region: config.region, own: None, clock: hub.clock() };

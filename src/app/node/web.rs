@@ -47,7 +47,7 @@ pub fn open(
     let (Some(part), Some(listener)) = (&config.https, listener) else { return Ok(()) };
     let tls = part.tls(config.tls_files(), config.timing.watch_interval(), behind, stop.clone())?;
     let (accepting, grace) = (accept_settings(config), config.timing.stop_grace());
-    let door = HttpsDoor { listener, tls, accepting, grace };
+    let door = HttpsDoor { listener, tls, accepting, shares: None, grace };
     tracing::info!(address = %part.listen, "HTTPS serving");
     let watching = Watching { interval: config.timing.watch_interval(), behind, stop };
     let whose = Whose { region: config.region, own: Some(config.organisation), clock: Arc::clone(&front.clock) };

@@ -8,6 +8,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::domain::fault::{Fault, Faulty};
 use crate::doors::auth::Permit;
 use crate::doors::fault::{grpc_code, reason};
+use crate::doors::shares::RETRY_AFTER;
 use crate::service::hub::error::HubError;
 use crate::wire::field::FieldError;
 
@@ -52,7 +53,10 @@ pub fn permit<T>(request: &Request<T>) -> Result<Permit, Status> {
 }
 
 fn told(code: tonic::Code, fault: Fault, text: String) -> Status {
-    let details = ErrorDetails::with_error_info(reason(fault), DOMAIN, HashMap::new());
+    let mut details = ErrorDetails::with_error_info(reason(fault), DOMAIN, HashMap::new());
+    if fault == Fault::Limited {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
     Status::with_error_details(code, text, details)
 }
 
@@ -71,6 +75,13 @@ mod tests {
         let violation = &details.bad_request().unwrap().field_violations[0];
         assert_eq!((violation.field.as_str(), violation.description.as_str()), ("lines[0].codes", "is missing"));
         assert_eq!(details.error_info().unwrap().reason, "BAD_INPUT");
+    }
+
+    #[test]
+    fn whoever_asks_too_much_is_told_when_to_ask_again() {
+        let status = refuse(HubError::Limited);
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(status.get_error_details().retry_info().unwrap().retry_delay, Some(RETRY_AFTER));
     }
 
     #[test]

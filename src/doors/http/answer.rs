@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::domain::fault::{Fault, Faulty};
 use crate::doors::fault::{http_status, reason};
+use crate::doors::shares::RETRY_AFTER;
 
 /// Why a request is not served, as its caller reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +47,9 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.fault == Fault::Limited {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+        }
         if self.fault == Fault::Unproven {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -15,14 +15,16 @@ pub mod serve;
 pub mod shl;
 pub mod view;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::json;
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -30,10 +32,12 @@ use crate::domain::fault::Fault;
 use crate::domain::limits::HTTP_BODY_BYTES_MAX;
 use crate::doors::http::answer::Problem;
 use crate::doors::http::paths::Paths;
+use crate::doors::shares::{InTurn, Shares};
+use crate::doors::tls::Peer;
 
 /// Puts the frame around the doors of a process: unknown paths, broken handlers, late answers and headers are the same
-/// everywhere.
-pub fn framed(doors: Paths) -> Router {
+/// everywhere, and callers share what there is where there are `shares`.
+pub fn framed(doors: Paths, shares: Option<Arc<Shares>>) -> Router {
     let doors = doors.get("/healthz", healthy);
     for served in doors.served() {
         tracing::debug!(method = served.method, path = served.path, "HTTPS path served");
@@ -43,6 +47,7 @@ pub fn framed(doors: Paths) -> Router {
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
         .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(shares, in_turn))
         .layer(CatchPanicLayer::custom(broken))
         .layer(usual(header::CACHE_CONTROL, "no-store"))
         .layer(usual(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -61,6 +66,18 @@ async fn healthy() -> Json<serde_json::Value> {
 
 async fn unknown() -> Problem {
     Problem::new(Fault::Missing, "there is nothing at this path")
+}
+
+/// Counts a request until its answer begins, by whoever stands at the other end of the connection.
+async fn in_turn(State(shares): State<Option<Arc<Shares>>>, request: Request, next: Next) -> Response {
+    let begun = match (shares, request.extensions().get::<Peer>()) {
+        (Some(shares), Some(peer)) => shares.begin(peer.guest(), Instant::now()).map(Some),
+        _ => Ok(None),
+    };
+    match begun {
+        Ok(turn) => InTurn::new(next.run(request), turn).await,
+        Err(overdrawn) => Problem::of(&overdrawn).into_response(),
+    }
 }
 
 /// Bounds the time until an answer begins; a body that streams may take longer.

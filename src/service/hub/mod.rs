@@ -26,6 +26,7 @@ mod open;
 pub mod oversight;
 pub mod own;
 pub mod piece;
+mod places;
 pub mod projector;
 pub mod pseudonym;
 mod publication;
@@ -46,6 +47,7 @@ mod viewing;
 use std::sync::Arc;
 
 use crate::domain::id::ConsentId;
+use crate::domain::limits::PUBLICATIONS_PER_ORGANISATION_MAX;
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::merkle::note::VerifierKey;
@@ -54,6 +56,7 @@ use crate::ports::index::EntryIndex;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
 use crate::service::hub::link::Links;
+use crate::service::hub::places::Places;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
@@ -90,6 +93,8 @@ pub struct Hub {
     parts: HubParts,
     /// One publisher's batches are taken one after the other.
     publishers: Turns<OrganisationCode>,
+    /// Streams of batches that are open.
+    publications: Places,
     /// One hospital's decisions on one prompt, and uses of one key, are taken one after the other.
     requests: Turns<(OrganisationCode, String)>,
     /// Uses of one consent, and guesses at its passcode, are taken one after the other.
@@ -106,6 +111,7 @@ impl Hub {
         Self {
             parts,
             publishers: Turns::default(),
+            publications: Places::new(PUBLICATIONS_PER_ORGANISATION_MAX),
             requests: Turns::default(),
             consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::domain::id::Digest;
 use crate::domain::log::{BatchNumber, LogPlace};
@@ -61,6 +62,15 @@ impl Hub {
         let places = self.parts.ledger.record(&records).await?;
         let place = places.last().copied().ok_or(HubError::Behind)?;
         self.receipt(&batch, place).await
+    }
+
+    /// Takes a place for a stream of batches, given back when it is dropped. One stream is enough for a publisher, whose
+    /// batches are taken one after the other; more are let in for one that has lost its connection.
+    ///
+    /// # Errors
+    /// [`HubError::Limited`] when the organisation has too many.
+    pub fn open_publication(&self, organisation: OrganisationCode) -> Result<OwnedSemaphorePermit, HubError> {
+        self.publications.take(organisation)
     }
 
     /// Tells where a publisher's chain stands.

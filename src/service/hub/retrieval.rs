@@ -1,13 +1,12 @@
 //! Bringing originals from the hospital that keeps them: leave is checked, the fetch is recorded, and then bytes are
 //! released as they come, the last of them only when all have matched the digest that was signed.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::domain::entry::Original;
 use crate::domain::id::Digest;
@@ -20,6 +19,7 @@ use crate::service::hub::audience::Basis;
 use crate::service::hub::candidates::Found;
 use crate::service::hub::error::HubError;
 use crate::service::hub::grant::{Grant, Purpose};
+use crate::service::hub::places::Places;
 pub use crate::service::hub::tunnel::TunnelEnd;
 use crate::service::hub::tunnel::{FRAMES_DOWN_MAX, Tunnel, Tunnels};
 use crate::wire::batch::Batch;
@@ -31,10 +31,9 @@ use crate::wire::{entry, pb};
 pub type Chunks = mpsc::Receiver<Result<pb::Chunk, HubError>>;
 
 /// What the hub keeps for retrieval.
-#[derive(Default)]
 pub(super) struct Retrieval {
     tunnels: Tunnels,
-    fetches: Mutex<HashMap<OrganisationCode, Arc<Semaphore>>>,
+    fetches: Places,
 }
 
 impl Hub {
@@ -61,7 +60,7 @@ impl Hub {
         let digest: Digest = fixed("digest", &sent.digest)?;
         let now = self.now();
         let grant = self.parts.grants.open(&sent.grant, caller.organisation, now)?;
-        let place = self.retrieval.place_for(caller.organisation)?;
+        let place = self.retrieval.fetches.take(caller.organisation)?;
         let (found, original, actor) = self.original(&grant, digest).await?;
         let (publisher, patient) = (found.entry.publisher, found.entry.patient);
         let basis = self.still_granted(caller, &grant, &found, now)?;
@@ -129,12 +128,9 @@ impl Hub {
     }
 }
 
-impl Retrieval {
-    fn place_for(&self, organisation: OrganisationCode) -> Result<OwnedSemaphorePermit, HubError> {
-        let mut fetches = self.fetches.lock().unwrap_or_else(PoisonError::into_inner);
-        let places =
-            fetches.entry(organisation).or_insert_with(|| Arc::new(Semaphore::new(FETCHES_PER_ORGANISATION_MAX)));
-        Arc::clone(places).try_acquire_owned().map_err(|_| HubError::Limited)
+impl Default for Retrieval {
+    fn default() -> Self {
+        Self { tunnels: Tunnels::default(), fetches: Places::new(FETCHES_PER_ORGANISATION_MAX) }
     }
 }
 

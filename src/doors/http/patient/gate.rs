@@ -16,7 +16,7 @@ use crate::domain::id::Pseudonym;
 use crate::domain::identifier::IdentifierType;
 use crate::domain::organisation::Caller;
 use crate::doors::http::answer::Problem;
-use crate::doors::http::patient::pace::Pace;
+use crate::doors::pace::Pace;
 use crate::peer::issuer::Issuer;
 use crate::pki::token::{Claims, Expected, KeySet, Token};
 use crate::service::hub::Hub;
@@ -29,7 +29,7 @@ pub struct Gate {
     issuer: Issuer<KeySet>,
     rules: LoginRules,
     gateway: Caller,
-    pace: Pace,
+    pace: Pace<Pseudonym>,
 }
 
 /// What a token must say.
@@ -101,7 +101,7 @@ pub enum GateError {
 impl Gate {
     /// Makes the gate of a hub; what passes it is recorded as done by `gateway`.
     pub fn new(hub: Arc<Hub>, issuer: Issuer<KeySet>, rules: LoginRules, gateway: Caller) -> Self {
-        Self { hub, issuer, rules, gateway, pace: Pace::default() }
+        Self { hub, issuer, rules, gateway, pace: Pace::new(REQUESTS_PER_S, REQUESTS_AT_ONCE) }
     }
 
     /// Gives the hub behind the gate.
@@ -252,5 +252,9 @@ impl Faulty for GateError {
     }
 }
 
+/// Requests that one patient may make in the long run: a page four times a second.
+const REQUESTS_PER_S: u32 = 4;
+/// Requests that one patient may make at once.
+const REQUESTS_AT_ONCE: u32 = 240;
 /// Longest life of a patient's token, in seconds: a day.
 const LIFETIME_S_MAX: i64 = 86_400;

@@ -5,7 +5,6 @@ pub mod api;
 pub mod gate;
 pub mod login;
 pub mod me;
-pub mod pace;
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use crate::wire::pb;
 use crate::wire::shl::{Payload, open};
 
 async fn ask(world: &World, request: Request<Body>) -> (StatusCode, axum::http::HeaderMap, Vec<u8>) {
-    let response = crate::doors::http::framed(router(Arc::clone(&world.hub))).oneshot(request).await.unwrap();
+    let response = crate::doors::http::framed(router(Arc::clone(&world.hub)), None).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     (parts.status, parts.headers, body.to_vec())
