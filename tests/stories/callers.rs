@@ -128,6 +128,23 @@ impl Callers {
 
 /// Says whether a server speaks to a caller who shows the certificate in a folder, or none.
 pub async fn is_let_in(region: &Region, address: SocketAddr, shown: Option<&str>) -> bool {
+    let Ok(mut stream) = connected(region, address, shown).await else { return false };
+    // In TLS 1.3 the caller learns of a refusal only from its first read; a server that stays speaks first.
+    matches!(stream.read(&mut [0; 1]).await, Ok(1))
+}
+
+/// Gives the certificate that a server shows.
+pub async fn shown_by(region: &Region, address: SocketAddr) -> Vec<u8> {
+    let stream = connected(region, address, None).await.unwrap();
+    stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+}
+
+/// Shakes hands with a server under the certificate in a folder, or none.
+async fn connected(
+    region: &Region,
+    address: SocketAddr,
+    shown: Option<&str>,
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(region.path("ca/ca.pem")).unwrap()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -143,10 +160,8 @@ pub async fn is_let_in(region: &Region, address: SocketAddr, shown: Option<&str>
     };
     config.alpn_protocols = vec![b"h2".to_vec()];
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let tcp = TcpStream::connect(address).await.unwrap();
-    let Ok(mut stream) = connector.connect("localhost".try_into().unwrap(), tcp).await else { return false };
-    // In TLS 1.3 the caller learns of a refusal only from its first read; a server that stays speaks first.
-    matches!(stream.read(&mut [0; 1]).await, Ok(1))
+    let tcp = TcpStream::connect(address).await?;
+    connector.connect("localhost".try_into().unwrap(), tcp).await
 }
 
 /// Gives the address of an HTTPS door as its tokens name it.
@@ -194,7 +209,7 @@ pub fn claims(address: &str, changes: &[(&str, Value)]) -> Value {
 }
 
 /// Tells hub and node A of a program of hospital A, whose key is given back; they read it at their next start.
-fn acquaint(region: &Region) -> IssuingKey {
+pub fn acquaint(region: &Region) -> IssuingKey {
     let key = IssuingKey::generate("program").unwrap();
     std::fs::write(region.path("program.jwks"), key.key_set().to_string()).unwrap();
     for (file, organisation) in [("hub/hub.toml", A.code), ("a/node.toml", A.code)] {
@@ -216,13 +231,18 @@ async fn logged_in(region: &Region, patient: &Patient) -> (String, String) {
     })
     .await;
     browser.log_in("canary", STRONG).await;
-    let form = format!("grant_type={DIRECT_GRANT}&subject=canary").replace(':', "%3A");
+    let token = granted(region, "").await;
+    assert!(!token.contains(&patient.number));
+    (token, browser.cookie())
+}
+
+/// Has the issuer give a patient's token, with something changed of what is asked for, as `&acr=weak`.
+pub async fn granted(region: &Region, change: &str) -> String {
+    let form = format!("grant_type={}&subject=canary{change}", DIRECT_GRANT.replace(':', "%3A"));
     let request = client(region, None).post(format!("{}/token", region.issuer())).body(form);
     let answer = request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
     let tokens: Value = answer.json().await.unwrap();
-    let token = tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned();
-    assert!(!token.contains(&patient.number));
-    (token, browser.cookie())
+    tokens["access_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned()
 }
 
 const PROGRAM: &str = "https://program.example.cn";
