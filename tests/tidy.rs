@@ -5,6 +5,8 @@
 
 #[path = "tidy/floors.rs"]
 mod floors;
+#[path = "tidy/limits.rs"]
+mod limits;
 #[path = "tidy/proto.rs"]
 mod proto;
 #[path = "tidy/shape.rs"]
@@ -43,6 +45,21 @@ fn no_file_holds_a_forbidden_word() {
 #[test]
 fn every_path_of_the_https_doors_is_listed() {
     report(tree().rust("src/").flat_map(words::check_paths));
+}
+
+#[test]
+fn the_page_of_limits_says_what_the_constants_say() {
+    let file = |path: &str| tree().all().find(|source| source.path == path).unwrap();
+    let (page, table) = (file("docs/limits.md"), limits::table(file("src/domain/limits.rs")));
+    for named in [page, file("SECURITY.md")] {
+        assert_eq!(
+            limits::missing(named, tree()),
+            Vec::<String>::new(),
+            "{} names tests that are not there",
+            named.path
+        );
+    }
+    assert!(limits::drawn(page) == table, "docs/limits.md is stale; between its marks stands:\n{table}");
 }
 
 #[test]
