@@ -24,6 +24,7 @@ mod patience;
 mod patient;
 mod people;
 mod process;
+mod recalls;
 mod recognition;
 mod region;
 mod rotation;

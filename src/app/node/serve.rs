@@ -162,6 +162,9 @@ async fn serve(
     let forwarder = Forwarder::new(node.clone(), hub.clone(), config.timing.forward());
     for instance in hub.instances() {
         let source = Arc::new(node.clone());
+        let (receiving, stop) = (node.clone(), behind.stop.clone());
+        let told = instance.clone();
+        behind.tasks.spawn(async move { receiving.keep_recalls(told, stop).await });
         behind.tasks.spawn(tunnel::keep(instance, source, || u16::from_be_bytes(random::bytes()), behind.stop.clone()));
     }
 
@@ -192,7 +195,7 @@ async fn serve(
     doors.close();
     tracing::info!(organisation = %config.organisation, "node serving");
     let routes = routes(Own(config.organisation), &node, &forwarder, &clock, health_service);
-    let served = answer(config, tls, routes, incoming, stop).await;
+    let served = answer(config, tls, routes, incoming, stop, || node.close_recalls()).await;
     // A server that fails by itself closes the other doors too.
     stop.cancel();
     doors.wait().await;
@@ -215,6 +218,7 @@ async fn answer(
     routes: tonic::service::Routes,
     incoming: ReceiverStream<io::Result<PeerStream>>,
     stop: &CancellationToken,
+    stopping: impl FnOnce(),
 ) -> Result<(), NodeRunError> {
     let mut server = Server::builder()
         .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
@@ -222,7 +226,7 @@ async fn answer(
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(AuthLayer::new(AccessTable::new(NODE), tls).of(config.organisation));
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
-    Ok(serve_until(stop, config.timing.stop_grace(), || (), serving).await?)
+    Ok(serve_until(stop, config.timing.stop_grace(), stopping, serving).await?)
 }
 
 /// Opens the node, and begins its work once it knows a catalogue; until then what arrives is kept and waits.
@@ -260,6 +264,8 @@ async fn open(
             working.run(stop).await;
         }
     });
+    let (noting, notes, stop) = (node.clone(), hub.clone(), behind.stop.clone());
+    behind.tasks.spawn(async move { noting.report_notes(notes, stop).await });
     let stop = behind.stop.clone();
     behind.tasks.spawn(async move { reporting.report_misses(&told, stop).await });
     Ok(node)

@@ -7,6 +7,7 @@ pub mod access;
 pub mod answer;
 pub mod audience;
 pub mod candidates;
+mod cases;
 mod check;
 pub mod consent;
 mod decide;
@@ -32,7 +33,9 @@ pub mod pseudonym;
 mod publication;
 pub mod qualifications;
 pub mod reading;
+pub mod recalls;
 pub mod registry;
+mod requalify;
 pub mod results;
 pub mod retrieval;
 #[cfg(test)]
@@ -45,6 +48,8 @@ mod turn;
 mod viewing;
 
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::id::ConsentId;
 use crate::domain::limits::PUBLICATIONS_PER_ORGANISATION_MAX;
@@ -103,6 +108,8 @@ pub struct Hub {
     persons: tokio::sync::Mutex<()>,
     /// Tunnels, and fetches under way.
     retrieval: Retrieval,
+    /// Streams of recalls end with it.
+    recalls_closed: CancellationToken,
 }
 
 impl Hub {
@@ -116,6 +123,7 @@ impl Hub {
             consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
+            recalls_closed: CancellationToken::new(),
         }
     }
 

@@ -6,4 +6,6 @@ mod links;
 mod outbox;
 mod pairs;
 mod pipeline;
+mod recalls;
+mod withdrawals;
 pub(crate) mod world;
