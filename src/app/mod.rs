@@ -14,6 +14,7 @@ pub mod https;
 pub mod hub;
 pub mod map;
 pub mod node;
+pub mod operations;
 pub mod order;
 pub mod process;
 pub mod rebuild;

@@ -35,6 +35,7 @@ pub mod reading;
 pub mod registry;
 pub mod results;
 pub mod retrieval;
+pub mod standing;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -60,6 +61,7 @@ use crate::service::hub::places::Places;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
+use crate::service::hub::standing::Figures;
 use crate::service::hub::turn::Turns;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
@@ -103,6 +105,8 @@ pub struct Hub {
     persons: tokio::sync::Mutex<()>,
     /// Tunnels, and fetches under way.
     retrieval: Retrieval,
+    /// What is counted.
+    figures: Figures,
 }
 
 impl Hub {
@@ -116,6 +120,7 @@ impl Hub {
             consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
+            figures: Figures::default(),
         }
     }
 
