@@ -16,6 +16,7 @@ use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::app::order::{self, OrderArgs};
+use concord::app::probe::{self, ProbeArgs};
 use concord::app::rebuild::{self, RebuildArgs};
 use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
@@ -58,6 +59,7 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Rebuild(RebuildArgs),
+    Probe(ProbeArgs),
     Demo(DemoArgs),
     Render(RenderArgs),
     #[command(hide = true)]
@@ -96,6 +98,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
+        Command::Probe(args) => Ok(probe::run(args, out)?),
         Command::Render(args) => std::process::exit(render::run(args)),
     }
 }

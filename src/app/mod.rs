@@ -16,6 +16,7 @@ pub mod map;
 pub mod node;
 pub mod operations;
 pub mod order;
+pub mod probe;
 pub mod process;
 pub mod rebuild;
 pub mod render;

@@ -149,7 +149,7 @@ impl Calls {
 
     /// Counts and logs an HTTPS request that was answered. `path` is the route's pattern, never what stood in its places.
     pub fn answered(&self, path: &str, method: &'static str, status: u16, took: Duration, work: Work) {
-        let route = self.route(path);
+        let route = self.counted_route(path);
         *route.statuses.write().unwrap_or_else(PoisonError::into_inner).entry((method, status)).or_default() += 1;
         route.times.observe(took);
         let outcome = match status {
@@ -166,10 +166,10 @@ impl Calls {
 
     /// Gives the name that lives as long as the process for a route; routes are few.
     pub fn route_name(&self, path: &str) -> &'static str {
-        self.route(path).path
+        self.counted_route(path).path
     }
 
-    fn route(&self, path: &str) -> Arc<Route> {
+    fn counted_route(&self, path: &str) -> Arc<Route> {
         if let Some(route) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Arc::clone(route);
         }

@@ -55,7 +55,8 @@ pub fn open(
         let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
         let trusted = tls.clone();
-        let door = HttpsDoor { listener, tls, accepting, shares: Some(shares), grace, operations: Some(operations.clone()) };
+        let door =
+            HttpsDoor { listener, tls, accepting, shares: Some(shares), grace, operations: Some(operations.clone()) };
         tracing::info!(address = %part.listen, "HTTPS serving");
         let watching = Watching { interval: config.limits.watch_interval(), behind: &behind.tasks, stop: &behind.stop };
         let whose = Whose { region: config.region, own: None, clock: hub.clock() };

@@ -78,7 +78,6 @@ impl CommonPage {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "the page knows no whole numbers")]
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1e3
 }

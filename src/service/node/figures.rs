@@ -102,7 +102,7 @@ impl Figures {
         }
         page.begin(table::HUB);
         for (instance, is_open) in self.tunnels() {
-            page.sample(&[("instance", &instance)], f64::from(u8::from(is_open)));
+            page.sample(&[("hub", &instance)], f64::from(u8::from(is_open)));
         }
     }
 }

@@ -79,7 +79,6 @@ impl Page {
 }
 
 /// Makes a sample's value of a count; above 2^53 it is rounded.
-#[expect(clippy::cast_precision_loss, reason = "the format knows no whole numbers")]
 pub fn number(count: u64) -> f64 {
     count as f64
 }

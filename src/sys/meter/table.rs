@@ -101,9 +101,9 @@ metrics! {
     /// Receipts.
     RECEIPTS: Counter = "concord_receipts_total", "Receipts of the hub, by whether they held: believed, refused.";
     /// Tunnels of a node.
-    HUB: Gauge = "concord_hub_connected", "1 while the tunnel to an instance of the hub is open, 0 while it is not, by instance.";
+    HUB: Gauge = "concord_hub_connected", "1 while the tunnel to an instance of the hub is open, 0 while it is not, by instance of the hub.";
     /// Misses.
-    MISSES: Counter = "concord_misses_total", "Checks and listings answered without the hub, by cause: timeout, unreachable, unresolved, refused.";
+    MISSES: Counter = "concord_misses_total", "Checks answered without the hub, by cause: timeout, unreachable, unresolved, refused.";
     /// Misses that the hub does not know of.
     MISSES_WAITING: Gauge = "concord_misses_waiting", "Missed checks of which the hub was not told yet, up to 1,000.";
     /// The catalogue.
