@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use concord::app::backup::{self, BackupArgs, RestoreArgs};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
@@ -16,6 +16,7 @@ use concord::app::hub::{self, HubArgs};
 use concord::app::map::{self, MapArgs};
 use concord::app::node::{self, NodeArgs};
 use concord::app::order::{self, OrderArgs};
+use concord::app::probe::{self, ProbeArgs};
 use concord::app::rebuild::{self, RebuildArgs};
 use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
@@ -30,6 +31,17 @@ use tracing_subscriber::EnvFilter;
 struct Line {
     #[command(subcommand)]
     command: Command,
+    /// How the log is written to the standard error; `RUST_LOG` says what of it.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "CONCORD_LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 #[derive(Subcommand)]
@@ -47,6 +59,7 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Rebuild(RebuildArgs),
+    Probe(ProbeArgs),
     Demo(DemoArgs),
     Render(RenderArgs),
     #[command(hide = true)]
@@ -57,14 +70,13 @@ fn main() -> ExitCode {
     // One provider for the whole process; the libraries' own guesses would depend on their features.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let line = Line::parse();
-    log_to_stderr();
+    log_to_stderr(line.log_format);
     match run(&line) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("concord: {error}");
-            ExitCode::FAILURE
-        }
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(error) if line.log_format == LogFormat::Json => tracing::error!(%error, "concord ends"),
+        Err(error) => eprintln!("concord: {error}"),
     }
+    ExitCode::FAILURE
 }
 
 fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
@@ -86,15 +98,25 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
+        Command::Probe(args) => Ok(probe::run(args, out)?),
         Command::Render(args) => std::process::exit(render::run(args)),
     }
 }
 
-/// `RUST_LOG` says what is written; what the libraries below say is rarely worth reading.
-fn log_to_stderr() {
+/// `RUST_LOG` says what is written; what the libraries below say is rarely worth reading. Of a panic only its place is
+/// told: its text may quote what was being read.
+fn log_to_stderr(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    log.with_ansi(io::stderr().is_terminal()).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).init(),
+    }
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(|place| (place.file(), place.line()));
+        let (file, line) = place.unwrap_or_default();
+        tracing::error!(file, line, "a mistake of the program");
+    }));
 }
 
 /// UTC+08:00.

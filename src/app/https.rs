@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::clients::{ClientPart, PatientIdentifierPart};
 use crate::app::credentials::{self, CredentialsError, TlsFiles};
+use crate::app::operations::Operations;
 use crate::app::settings::beside;
 use crate::doors::http;
 use crate::doors::http::paths::Paths;
@@ -42,7 +43,6 @@ pub struct HttpsPart {
 }
 
 /// A bound HTTPS door that does not serve yet.
-#[derive(Debug)]
 pub struct HttpsDoor {
     /// Where it listens.
     pub listener: TcpListener,
@@ -54,6 +54,8 @@ pub struct HttpsDoor {
     pub shares: Option<Arc<Shares>>,
     /// How long requests may go on after a stop.
     pub grace: Duration,
+    /// What is counted and told of health, where somebody looks.
+    pub operations: Option<Operations>,
 }
 
 impl HttpsPart {
@@ -102,7 +104,13 @@ impl HttpsDoor {
     pub async fn serve(self, doors: Paths, stop: CancellationToken) {
         let accepting = AcceptSettings { nameless: true, ..self.accepting };
         let (acceptor, incoming) = accept(self.listener, self.tls, accepting);
-        let serving = http::serve::serve(incoming, http::framed(doors, self.shares), self.grace, stop.clone());
+        let doors = match self.operations {
+            None => http::framed(doors, self.shares),
+            Some(Operations { health, calls, .. }) => {
+                http::watch::watched(http::framed(doors.merge(http::operations::public(health)), self.shares), calls)
+            }
+        };
+        let serving = http::serve::serve(incoming, doors, self.grace, stop.clone());
         tokio::join!(acceptor.run(stop), serving);
     }
 }

@@ -105,6 +105,10 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 pub const NOTE_BYTES_MAX: usize = 256 << 10;
 /// Most signatures on one note.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Most organisations that are counted by name; the calls of more are counted together.
+pub const ORGANISATIONS_COUNTED_MAX: usize = 10_000;
+/// Most spans that wait for the collector; more are dropped, and counted.
+pub const SPANS_WAITING_MAX: usize = 8_192;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");

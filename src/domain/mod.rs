@@ -30,6 +30,7 @@ pub mod scope;
 pub mod specimen;
 pub mod text;
 pub mod time;
+pub mod trace;
 pub mod unit;
 pub mod value;
 pub mod verdict;

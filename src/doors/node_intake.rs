@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::fault::{Fault, Faulty};
+use crate::doors::calls::{Calls, Protocol};
 use crate::doors::dicom::{InstanceBody, InstanceSink, ReceivedInstance, StoreRefusal};
 use crate::doors::mllp::{Intake, Received, Refusal};
 use crate::ports::clock::Clock;
@@ -18,6 +19,8 @@ pub struct MessageDesk<L> {
     pub source: String,
     /// Dates what arrives.
     pub clock: Arc<dyn Clock>,
+    /// Counts and traces what arrives.
+    pub calls: Arc<Calls>,
 }
 
 /// Takes the images of all senders.
@@ -26,20 +29,28 @@ pub struct InstanceDesk<L> {
     pub node: Node<L>,
     /// Dates what arrives.
     pub clock: Arc<dyn Clock>,
+    /// Counts and traces what arrives.
+    pub calls: Arc<Calls>,
 }
 
 impl<L: HubLink> Intake for MessageDesk<L> {
     async fn take(&self, received: Received) -> Result<(), Refusal> {
+        let arrival = self.calls.arrival(Protocol::Mllp, self.node.publisher());
         let now = self.clock.now();
-        match self.node.take_message(&self.source, received.original, &received.reading, now).await {
-            Ok(_) => Ok(()),
-            Err(IntakeError::Message(error)) => Err(error.into()),
-            Err(IntakeError::OtherInstance) => Err(Fault::Conflict.into()),
+        let taking = self.node.take_message(&self.source, received.original, &received.reading, now);
+        let taken = arrival.within(taking).await;
+        self.node.figures().answered(arrival.elapsed(), true);
+        let (fault, taken) = match taken {
+            Ok(_) => (None, Ok(())),
+            Err(IntakeError::Message(error)) => (Some(error.fault()), Err(error.into())),
+            Err(IntakeError::OtherInstance) => (Some(Fault::Conflict), Err(Fault::Conflict.into())),
             Err(IntakeError::Node(error)) => {
                 tracing::error!(source = self.source, peer = %received.peer, %error, "keep message");
-                Err(error.fault().into())
+                (Some(error.fault()), Err(error.fault().into()))
             }
-        }
+        };
+        arrival.end(fault);
+        taken
     }
 }
 
@@ -50,16 +61,21 @@ impl<L: HubLink> InstanceSink for InstanceDesk<L> {
             InstanceBody::Memory(bytes) => (InstanceBytes::Whole(bytes.into()), None),
             InstanceBody::File(file) => (InstanceBytes::File(file.path().to_owned()), Some(file)),
         };
-        let taken = self.node.take_instance(&instance.facts, header, bytes, self.clock.now()).await;
+        let arrival = self.calls.arrival(Protocol::Dicom, self.node.publisher());
+        let taking = self.node.take_instance(&instance.facts, header, bytes, self.clock.now());
+        let taken = arrival.within(taking).await;
+        self.node.figures().answered(arrival.elapsed(), false);
         // The spooled file goes when it has been copied, not before.
         drop(spooled);
-        match taken {
-            Ok(_) => Ok(()),
-            Err(IntakeError::OtherInstance) => Err(StoreRefusal(Fault::Conflict)),
+        let fault = match taken {
+            Ok(_) => None,
+            Err(IntakeError::OtherInstance) => Some(Fault::Conflict),
             Err(error) => {
                 tracing::error!(calling = instance.calling_ae_title, peer = %instance.peer, %error, "keep instance");
-                Err(StoreRefusal(error.fault()))
+                Some(error.fault())
             }
-        }
+        };
+        arrival.end(fault);
+        fault.map_or(Ok(()), |fault| Err(StoreRefusal(fault)))
     }
 }

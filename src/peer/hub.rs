@@ -18,6 +18,7 @@ use super::channel::HubChannel;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::ports::hub::HubError;
+use crate::ports::trace::{self, TRACE_PARENT};
 use crate::wire::pb;
 use pb::catalogue_client::CatalogueClient;
 use pb::identity_client::IdentityClient;
@@ -239,6 +240,7 @@ impl HubClient {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
+        let request = traced(request);
         let place = self.preferred.load(Ordering::Relaxed);
         let Some(dial) = self.instances.get(place % self.instances.len()) else {
             return Err(Status::unavailable("no hub").into());
@@ -320,6 +322,15 @@ fn timely(status: Status) -> Status {
         Code::Cancelled => Status::deadline_exceeded("the hub did not answer in time"),
         _ => status,
     }
+}
+
+/// Tells the hub for which request of ours it is asked.
+fn traced<Q>(mut request: Request<Q>) -> Request<Q> {
+    let context = trace::current().and_then(|context| context.to_string().parse().ok());
+    if let Some(context) = context {
+        request.metadata_mut().insert(TRACE_PARENT, context);
+    }
+    request
 }
 
 fn orders(channel: Channel) -> OrdersClient<Channel> {

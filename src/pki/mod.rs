@@ -1,6 +1,7 @@
 //! Floor 3: certificates, signing keys, revocation, the TLS settings made of them, and tokens.
 
 pub mod authority;
+pub mod expiry;
 pub mod identity;
 pub mod register;
 pub mod reload;

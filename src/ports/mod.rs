@@ -4,3 +4,4 @@ pub mod clock;
 pub mod hub;
 pub mod index;
 pub mod renderer;
+pub mod trace;

@@ -1,5 +1,7 @@
-//! Floor 3: the clock, randomness and files of the machine.
+//! Floor 3: the clock, randomness, files and figures of the machine.
 
 pub mod clock;
 pub mod files;
+pub mod machine;
+pub mod meter;
 pub mod random;

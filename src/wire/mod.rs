@@ -16,6 +16,7 @@ pub mod hl7;
 pub mod known_as;
 pub mod orders;
 pub mod organisations;
+pub mod otlp;
 pub mod oversight;
 pub mod patient;
 pub mod pb;

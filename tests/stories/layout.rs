@@ -46,6 +46,8 @@ pub struct Ports {
     pub hub: SocketAddr,
     /// The hub's HTTPS.
     pub hub_https: SocketAddr,
+    /// The hub's metrics and health.
+    pub hub_metrics: SocketAddr,
     /// Where patients log in, in stories that have an issuer.
     pub issuer: SocketAddr,
     /// The nodes of A and B.
@@ -63,19 +65,23 @@ pub struct NodePorts {
     pub dicom: SocketAddr,
     /// HTTPS.
     pub https: SocketAddr,
+    /// Metrics and health.
+    pub metrics: SocketAddr,
 }
 
 impl Ports {
     /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
     pub fn choose() -> Self {
-        let held: Vec<TcpListener> = (0..11).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpListener> = (0..14).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        let ports = |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3] };
+        let ports =
+            |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3], metrics: of[4] };
         Self {
             hub: chosen[0],
             hub_https: chosen[1],
-            issuer: chosen[10],
-            nodes: chosen[2..10].chunks(4).map(ports).collect(),
+            issuer: chosen[12],
+            hub_metrics: chosen[13],
+            nodes: chosen[2..12].chunks(5).map(ports).collect(),
         }
     }
 }
@@ -126,12 +132,17 @@ audience = "{AUDIENCE}"
 [patients.assurance]
 values = ["{STRONG}"]
 
+[metrics]
+listen = "{}"
+
+{HEALTH}
 [limits]
 watch_interval_s = 1
 "#,
         ports.hub,
         ports.hub_https,
         ports.issuer.port(),
+        ports.hub_metrics,
     )
 }
 
@@ -164,7 +175,7 @@ pub fn issuer_configuration(ports: &Ports, patients: &[(&str, &Patient)]) -> Iss
 /// Writes `node.toml` of a hospital. A check waits longer than it should, for machines that do something else meanwhile.
 pub fn node_configuration(hospital: &Organisation, ports: &NodePorts, hub: SocketAddr, log_key: &str) -> String {
     let (code, hub) = (hospital.code, hub.port());
-    let NodePorts { grpc, mllp, dicom, https } = ports;
+    let NodePorts { grpc, mllp, dicom, https, metrics } = ports;
     let https_port = https.port();
     format!(
         r#"region = "{REGION}"
@@ -208,6 +219,10 @@ type = "CN-ID"
 authority = "GA"
 type = "CN-ID"
 
+[metrics]
+listen = "{metrics}"
+
+{HEALTH}
 [timing]
 study_quiet_ms = 1000
 batch_quiet_ms = 50
@@ -222,6 +237,8 @@ check_wait_ms = 3000
 pub const REGION: &str = "520000";
 const CLIENT: &str = "hub";
 const AUDIENCE: &str = "stories/patient/v1";
+/// A story ends at once, and takes what room there is.
+const HEALTH: &str = "[health]\ndisk_floor_mib = 16\ndrain_s = 0\n";
 const LOG_NAME: &str = "stories.concord.example/520000";
 const TLS: &str = r#"authority = "../ca/ca.pem"
 revocation_list = "../ca/crl.pem"

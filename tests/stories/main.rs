@@ -29,5 +29,6 @@ mod recognition;
 mod region;
 mod rotation;
 mod scanner;
+mod seeing;
 mod strangers;
 mod tokens;

@@ -11,23 +11,25 @@ use crate::patience::until;
 pub struct Process {
     kind: &'static str,
     folder: PathBuf,
+    format: &'static str,
     child: Child,
 }
 
 impl Process {
-    /// Starts `concord <kind> run` on the configuration in its folder.
-    pub fn start(kind: &'static str, folder: &Path) -> Self {
+    /// Starts `concord <kind> run` on the configuration in its folder; it logs in `text` or `json`.
+    pub fn start(kind: &'static str, folder: &Path, format: &'static str) -> Self {
         let file = OpenOptions::new().create(true).append(true).open(folder.join(LOG)).unwrap();
         let child = Command::new(BINARY)
             .args([kind, "run", "--config"])
             .arg(folder.join(format!("{kind}.toml")))
             .env("RUST_LOG", "info,concord=debug")
+            .env("CONCORD_LOG_FORMAT", format)
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { kind, folder: folder.to_owned(), child }
+        Self { kind, folder: folder.to_owned(), format, child }
     }
 
     /// Kills it as `kill -9` does; nothing is asked of it before.
@@ -39,13 +41,18 @@ impl Process {
     /// Kills it and starts it again at once.
     pub fn restart(&mut self) {
         self.kill();
-        *self = Self::start(self.kind, &self.folder);
+        *self = Self::start(self.kind, &self.folder, self.format);
     }
 
-    /// Asks it to stop, as the system does at a shutdown, and insists that it ends well.
-    pub async fn stop(mut self) {
+    /// Asks it to stop, as the system does at a shutdown.
+    pub fn ask_to_stop(&self) {
         let number = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &number]).status().unwrap().success());
+    }
+
+    /// Asks it to stop, and insists that it ends well.
+    pub async fn stop(mut self) {
+        self.ask_to_stop();
         let status = until("the end of the process", async || match self.child.try_wait().unwrap() {
             Some(status) => Ok(status),
             None => Err(self.kind.to_owned()),

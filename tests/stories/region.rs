@@ -42,6 +42,7 @@ pub struct Region {
     hub: Option<Process>,
     nodes: Vec<Process>,
     issuer: Option<Process>,
+    log_format: &'static str,
 }
 
 /// A batch as the hub recorded it.
@@ -64,7 +65,25 @@ struct Line {
 impl Region {
     /// Makes a region, starts it, and has hospital A qualified for what the stories order.
     pub async fn open() -> Self {
-        let region = Self::unqualified().await;
+        Self::unqualified().await.qualified()
+    }
+
+    /// Makes and starts a region whose processes log in JSON and give their spans to a collector, and has hospital A
+    /// qualified.
+    pub async fn observed(collector: SocketAddr) -> Self {
+        let mut region = Self::made();
+        region.log_format = "json";
+        for file in ["hub/hub.toml", "a/node.toml", "b/node.toml"] {
+            let text = std::fs::read_to_string(region.path(file)).unwrap();
+            let text = format!("{text}\n[traces]\nendpoint = \"http://{collector}\"\n");
+            std::fs::write(region.path(file), text).unwrap();
+        }
+        region.start_all().await;
+        region.qualified()
+    }
+
+    fn qualified(self) -> Self {
+        let region = self;
         let table = region.credentials(&QUALIFIED);
         let output = region.import(&table, "credentials");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -74,16 +93,43 @@ impl Region {
     /// Makes a region and starts it; no laboratory is qualified.
     pub async fn unqualified() -> Self {
         let mut region = Self::made();
-        region.start_hub();
-        region.nodes = [A, B].iter().map(|hospital| Process::start("node", &region.path(hospital.folder))).collect();
-        region.serving().await;
+        region.start_all().await;
+        region
+    }
+
+    /// Starts hub and nodes, and waits until they answer.
+    pub async fn start_all(&mut self) {
+        self.start_hub();
+        let start = |it: &Organisation| Process::start("node", &self.path(it.folder), self.log_format);
+        self.nodes = [A, B].iter().map(start).collect();
+        self.serving().await;
+    }
+
+    /// Makes a region whose hub is told something else than usual; nothing is started.
+    pub fn made_with(changes: &[(&str, &str)]) -> Self {
+        let region = Self::made();
+        let path = region.path("hub/hub.toml");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from}");
+            text = text.replace(from, to);
+        }
+        std::fs::write(path, text).unwrap();
         region
     }
 
     fn made() -> Self {
         let began = SystemClock::new(480).unwrap().now();
         let folder = tempfile::tempdir().unwrap();
-        let region = Self { folder, began, ports: Ports::choose(), hub: None, nodes: Vec::new(), issuer: None };
+        let region = Self {
+            folder,
+            began,
+            ports: Ports::choose(),
+            hub: None,
+            nodes: Vec::new(),
+            issuer: None,
+            log_format: "text",
+        };
         region.ca("init --region 520000");
         for organisation in [OPERATOR, A, B, CENTRE, REGULATOR, GATEWAY] {
             region.issue(organisation, organisation.folder, "");
@@ -132,7 +178,7 @@ impl Region {
 
     /// Starts the hub, or starts it again.
     pub fn start_hub(&mut self) {
-        self.hub = Some(Process::start("hub", &self.path("hub")));
+        self.hub = Some(Process::start("hub", &self.path("hub"), self.log_format));
     }
 
     /// Starts an issuer at which these patients log in, each by a subject.
@@ -140,7 +186,7 @@ impl Region {
         let config = layout::issuer_configuration(&self.ports, patients);
         let folder = self.path(GATEWAY.folder);
         std::fs::write(folder.join("demo-issuer.toml"), toml::to_string(&config).unwrap()).unwrap();
-        self.issuer = Some(Process::start("demo-issuer", &folder));
+        self.issuer = Some(Process::start("demo-issuer", &folder, self.log_format));
     }
 
     /// Gives the address of the hub's HTTPS door.
@@ -156,6 +202,18 @@ impl Region {
     /// Gives the address of the issuer of patients' logins.
     pub fn issuer(&self) -> String {
         format!("https://localhost:{}", self.ports.issuer.port())
+    }
+
+    /// Asks the hub to stop.
+    pub fn ask_hub_to_stop(&self) {
+        self.hub.as_ref().unwrap().ask_to_stop();
+    }
+
+    /// Asks a hospital's node to stop; the future ends when it has.
+    pub fn ask_node_to_stop(&mut self, hospital: Organisation) -> impl Future<Output = ()> + use<> {
+        let node = self.nodes.remove(usize::from(hospital.folder == B.folder));
+        node.ask_to_stop();
+        node.stop()
     }
 
     /// Kills the hub.
@@ -220,6 +278,16 @@ impl Region {
     /// Gives the address for images.
     pub fn dicom(&self, hospital: Organisation) -> SocketAddr {
         self.node_ports(hospital).dicom
+    }
+
+    /// Gives where the hub shows metrics and health.
+    pub fn hub_metrics(&self) -> SocketAddr {
+        self.ports.hub_metrics
+    }
+
+    /// Gives where a hospital's node shows metrics and health.
+    pub fn metrics(&self, hospital: Organisation) -> SocketAddr {
+        self.node_ports(hospital).metrics
     }
 
     /// Asks a hospital's node how it stands.

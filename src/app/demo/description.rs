@@ -23,6 +23,7 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
         "org": OPERATOR.code,
         "grpc": settled.hub,
         "https": https(settled.hub_https),
+        "metrics": settled.metrics.first(),
         "server_name": SERVER_NAME,
         "data": data,
         "log_vkey": data.join("log.vkey"),
@@ -30,8 +31,11 @@ pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Resul
         "pid": processes.hub.id(),
         "argv": processes.hub.argv,
     });
-    let nodes = HOSPITALS.iter().zip(&settled.nodes).zip(&processes.nodes).map(|((hospital, ports), process)| {
+    let metrics = settled.metrics.iter().skip(1).map(Some).chain(std::iter::repeat(None));
+    let nodes = HOSPITALS.iter().zip(&settled.nodes).zip(&processes.nodes).zip(metrics);
+    let nodes = nodes.map(|(((hospital, ports), process), metrics)| {
         json!({
+            "metrics": metrics,
             "org": hospital.code,
             "name": hospital.folder,
             "name_zh": hospital.name_zh,

@@ -30,6 +30,9 @@ pub struct Settled {
     pub issuer: SocketAddr,
     /// Where the nodes listen, in the order of the cast.
     pub nodes: Vec<NodePorts>,
+    /// Where hub and nodes show metrics and health, the hub first; none in folders that were made earlier.
+    #[serde(default)]
+    pub metrics: Vec<SocketAddr>,
 }
 
 /// Where one node listens.
@@ -130,12 +133,14 @@ impl Settled {
     pub fn choose(now: Moment) -> io::Result<Self> {
         // All are held until all are chosen, so that no two are the same.
         let held: Vec<TcpListener> =
-            (0..3 + 4 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
+            (0..4 + 5 * HOSPITALS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
         let addresses: Vec<SocketAddr> = held.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
         let [hub, hub_https, issuer, rest @ ..] = addresses.as_slice() else { unreachable!("three were chosen") };
         let ports = |of: &[SocketAddr]| NodePorts { mllp: of[0], dicom: of[1], grpc: of[2], https: of[3] };
+        let (metrics, rest) = rest.split_at(1 + HOSPITALS.len());
         let nodes = rest.chunks_exact(4).map(ports).collect();
-        Ok(Self { began_unix_ms: now.unix_ms(), hub: *hub, hub_https: *hub_https, issuer: *issuer, nodes })
+        let (metrics, began_unix_ms) = (metrics.to_vec(), now.unix_ms());
+        Ok(Self { began_unix_ms, hub: *hub, hub_https: *hub_https, issuer: *issuer, nodes, metrics })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Makes a region in a folder: certificates, the region's data, secrets, and a configuration for every process.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::app::demo::DemoError;
@@ -32,8 +33,8 @@ pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, DemoError> 
     let config = HubConfig::read(&path)?;
     Secrets::create(&config.secrets)?;
     let log_key = Secrets::read(&config.secrets)?.log_key(&config.log_name).to_string();
-    for (hospital, ports) in HOSPITALS.iter().zip(&settled.nodes) {
-        let text = node_configuration(hospital, ports, &settled, &log_key);
+    for (place, (hospital, ports)) in HOSPITALS.iter().zip(&settled.nodes).enumerate() {
+        let text = node_configuration((hospital, ports), settled.metrics.get(1 + place), &settled, &log_key);
         files::write(&layout.node(hospital).join("node.toml"), text.as_bytes())?;
     }
     layout.settle(&settled)?;
@@ -79,9 +80,11 @@ listen = "{https}"
 base_url = "https://localhost:{https_port}"
 
 {patients}
+{operations}
 [limits]
 watch_interval_s = 1
 "#,
+        operations = operations(settled.metrics.first()),
         patients = login::hub_part(settled),
         listen = settled.hub,
         https = settled.hub_https,
@@ -89,7 +92,18 @@ watch_interval_s = 1
     )
 }
 
-fn node_configuration(hospital: &Hospital, ports: &NodePorts, settled: &Settled, log_key: &str) -> String {
+/// Writes where a process shows metrics and health; a demo ends at once, and takes what room there is.
+fn operations(metrics: Option<&SocketAddr>) -> String {
+    let listen = metrics.map(|listen| format!("[metrics]\nlisten = \"{listen}\"\n\n")).unwrap_or_default();
+    format!("{listen}[health]\ndisk_floor_mib = 16\ndrain_s = 0\n")
+}
+
+fn node_configuration(
+    (hospital, ports): (&Hospital, &NodePorts),
+    metrics: Option<&SocketAddr>,
+    settled: &Settled,
+    log_key: &str,
+) -> String {
     format!(
         r#"region = "{REGION}"
 organisation = "{organisation}"
@@ -128,11 +142,13 @@ source = "LIS"
 listen = "{dicom}"
 ae_title = "{ae_title}"
 
+{operations}
 [timing]
 study_quiet_ms = 2000
 batch_quiet_ms = 100
 watch_interval_s = 1
 "#,
+        operations = operations(metrics),
         organisation = hospital.code,
         grpc = ports.grpc,
         host = settled.hub.ip(),

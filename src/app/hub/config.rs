@@ -9,6 +9,8 @@ use serde::Deserialize;
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
 use crate::app::hub::patients::PatientsPart;
+use crate::app::operations::traces::TracesPart;
+use crate::app::operations::{HealthPart, MetricsPart};
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -42,6 +44,13 @@ pub struct HubConfig {
     pub https: Option<HttpsPart>,
     /// How patients log in; they have no door where it is left out.
     pub patients: Option<PatientsPart>,
+    /// Where metrics and health are shown; nowhere where it is left out.
+    pub metrics: Option<MetricsPart>,
+    /// When the process is not ready.
+    #[serde(default)]
+    pub health: HealthPart,
+    /// Where spans go; nowhere where it is left out.
+    pub traces: Option<TracesPart>,
     /// What may be left out.
     #[serde(default)]
     pub limits: HubLimits,

@@ -6,6 +6,7 @@ pub mod region;
 pub mod secrets;
 pub mod serve;
 mod services;
+mod standing;
 pub mod storage;
 mod web;
 

@@ -8,8 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
-use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_health::server::health_reporter;
 use tower::layer::util::{Identity, Stack};
 
 use crate::app::credentials::{self, CredentialsError};
@@ -18,14 +17,19 @@ use crate::app::hub::patients::PatientsError;
 use crate::app::hub::region::{self, RegionFolderError};
 use crate::app::hub::secrets::{Secrets, SecretsError};
 use crate::app::hub::services::routes;
+use crate::app::hub::standing;
 use crate::app::hub::storage::{Storage, StorageError, StorageOptions};
 use crate::app::hub::web;
+use crate::app::operations::{Operations, traces};
 use crate::app::process::{Behind, serve_until};
 use crate::domain::log::Sequence;
 use crate::doors::auth::{AccessTable, AuthLayer};
+use crate::doors::calls::Calls;
 use crate::doors::grpc::access;
 use crate::doors::shares::Shares;
 use crate::doors::tls::{AcceptSettings, accept};
+use crate::doors::watch::WatchLayer;
+use crate::peer::collector::CollectorError;
 use crate::pki::reload::{Reloading, reloading};
 use crate::pki::tls::ServerTls;
 use crate::pki::trust::Trust;
@@ -48,6 +52,8 @@ pub struct HubListeners {
     pub grpc: TcpListener,
     /// For order screens, viewers and patients.
     pub https: Option<TcpListener>,
+    /// For those who run the hub.
+    pub metrics: Option<TcpListener>,
 }
 
 /// A hub could not start, or had to stop; the text says what to correct.
@@ -82,6 +88,9 @@ pub enum HubRunError {
     /// The patients' door.
     #[error(transparent)]
     Patients(#[from] PatientsError),
+    /// The collector of spans.
+    #[error("traces.endpoint: {0}")]
+    Traces(#[from] CollectorError),
     /// The region's version cannot be recorded.
     #[error("record the policy version: {0}")]
     Policy(HubError),
@@ -105,7 +114,14 @@ impl HubListeners {
             }
             None => None,
         };
-        Ok(Self { grpc, https })
+        let metrics = match &config.metrics {
+            Some(part) => {
+                let bound = part.bind().await;
+                Some(bound.map_err(|source| HubRunError::Listen { address: part.listen, source })?)
+            }
+            None => None,
+        };
+        Ok(Self { grpc, https, metrics })
     }
 }
 
@@ -130,22 +146,30 @@ async fn serve(
     clock: Arc<dyn Clock>,
     listeners: HubListeners,
     behind: &Behind,
-    stop: &CancellationToken,
+    asked: &CancellationToken,
 ) -> Result<(), HubRunError> {
     let (tls, watcher) = credentials::server(config.tls_files(), config.limits.watch_interval())?;
     behind.tasks.spawn(watcher.run(behind.stop.clone()));
     let (health, health_service) = health_reporter();
-    health.set_service_status("", ServingStatus::Serving).await;
-    let Some(opened) = stop.run_until_cancelled(open(config, &clock, health, behind)).await else { return Ok(()) };
-    let hub = opened?;
+    let (tracer, spans) = traces::tracer(config.traces.as_ref(), "concord-hub", &config.region.to_string(), behind)?;
+    let calls = Calls::new(access::HUB.iter().map(|(method, _)| *method), tracer);
+    let operations = Operations::new(calls, health);
+    let opened = standing::Opened::default();
+    let page = standing::page(config, &operations, spans, &clock, &opened);
+    operations.serve(standing::shown(config, listeners.metrics), page, behind)?;
+    let Some(hub) = asked.run_until_cancelled(open(config, &clock, behind)).await else { return Ok(()) };
+    let hub = hub?;
+    let _ = opened.set(Arc::clone(&hub));
+    operations.watch(standing::checks(config, Arc::clone(&hub)), behind).await;
+    let stop = &operations.closing(asked, config.health, behind);
 
     behind.tasks.spawn(Arc::clone(&hub).requalify(behind.stop.clone()));
     let shares = Shares::new(config.limits.shares());
-    let web = web::open(config, &hub, listeners.https, Arc::clone(&shares), behind, stop)?;
+    let web = web::open(config, &hub, listeners.https, Arc::clone(&shares), (&operations, behind), stop)?;
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accept_settings(config));
     behind.tasks.spawn(acceptor.run(stop.clone()));
     tracing::info!(region = %config.region, "hub serving");
-    let mut server = server(config, tls, shares);
+    let mut server = server(config, tls, shares, operations.calls);
     let serving = server.add_routes(routes(&hub, health_service));
     let serving = serving.serve_with_incoming_shutdown(incoming, stop.cancelled());
     let served = serve_until(stop, config.limits.stop_grace(), || close_streams(&hub), serving).await;
@@ -162,12 +186,7 @@ fn close_streams(hub: &Hub) {
 }
 
 /// Opens the hub and brings it up to the end of its journal: before that it would miss results.
-async fn open(
-    config: &HubConfig,
-    clock: &Arc<dyn Clock>,
-    health: HealthReporter,
-    behind: &Behind,
-) -> Result<Arc<Hub>, HubRunError> {
+async fn open(config: &HubConfig, clock: &Arc<dyn Clock>, behind: &Behind) -> Result<Arc<Hub>, HubRunError> {
     let secrets = Secrets::read(&config.secrets)?;
     let log_key = secrets.log_key(&config.log_name);
     let storage = Storage::open(&config.data, &log_key, storage_options(config, &**clock))?;
@@ -183,8 +202,8 @@ async fn open(
     let projector = projector.map_err(HubRunError::Projector)?;
     let keeper = LogKeeper::new(storage.journal.reader(), storage.tiles, secrets.signer(&config.log_name));
     let ledger = Ledger::new(storage.journal, projector.reached(), keeper.published());
-    behind.tasks.spawn(follow(projector.run(behind.stop.clone()), health.clone(), behind.stop.clone()));
-    behind.tasks.spawn(follow(keeper.run(behind.stop.clone()), health, behind.stop.clone()));
+    behind.tasks.spawn(follow(projector.run(behind.stop.clone()), behind.stop.clone()));
+    behind.tasks.spawn(follow(keeper.run(behind.stop.clone()), behind.stop.clone()));
     ledger.wait_for(end).await.map_err(HubRunError::Projector)?;
     watch_region(config, clock, &registry, &ledger, behind).await?;
     let base_url = config.https.as_ref().map(|part| part.base_url()).unwrap_or_default();
@@ -202,12 +221,12 @@ async fn open(
     })))
 }
 
-/// Runs a follower of the journal; when it ends before it is told to, the hub cannot answer any more and says so.
-async fn follow(follower: impl Future<Output = ()>, health: HealthReporter, stop: CancellationToken) {
+/// Runs a follower of the journal; when it ends before it is told to, the hub cannot answer any more, and its health says
+/// so.
+async fn follow(follower: impl Future<Output = ()>, stop: CancellationToken) {
     follower.await;
     if !stop.is_cancelled() {
         tracing::error!("the journal or its projections have failed; restart the hub");
-        health.set_service_status("", ServingStatus::NotServing).await;
     }
 }
 
@@ -241,12 +260,18 @@ fn trust(config: &HubConfig, behind: &Behind) -> Result<Reloading<Trust>, Creden
     Ok(trust)
 }
 
-fn server(config: &HubConfig, tls: Reloading<ServerTls>, shares: Arc<Shares>) -> Server<Stack<AuthLayer, Identity>> {
+fn server(
+    config: &HubConfig,
+    tls: Reloading<ServerTls>,
+    shares: Arc<Shares>,
+    calls: Arc<Calls>,
+) -> Server<Stack<AuthLayer, Stack<WatchLayer, Identity>>> {
     Server::builder()
         .max_concurrent_streams(config.limits.connection_requests_max)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_connection_age(CONNECTION_AGE_MAX)
+        .layer(WatchLayer(calls))
         .layer(AuthLayer::new(AccessTable::new(access::HUB), tls).shared(shares))
 }
 

@@ -154,9 +154,9 @@ fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Storag
 }
 
 /// The journal's segments.
-const ENTRIES: &str = "entries";
+pub(super) const ENTRIES: &str = "entries";
 /// The public log, read by anybody.
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 const TILES: &str = "tile";
 const HEAD: &str = "head";
 /// The projections.

@@ -12,6 +12,7 @@ use crate::app::https::HttpsDoor;
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::patients;
 use crate::app::hub::serve::{HubRunError, accept_settings};
+use crate::app::operations::Operations;
 use crate::app::process::Behind;
 use crate::app::renderer::ProcessRenderer;
 use crate::doors::auth::revoked;
@@ -46,7 +47,7 @@ pub fn open(
     hub: &Arc<Hub>,
     listener: Option<TcpListener>,
     shares: Arc<Shares>,
-    behind: &Behind,
+    (operations, behind): (&Operations, &Behind),
     stop: &CancellationToken,
 ) -> Result<Web, HubRunError> {
     let (exchange, serving) = (HubExchange::new(Arc::clone(hub), CHECK_WAIT_MAX), TaskTracker::new());
@@ -54,7 +55,8 @@ pub fn open(
         let tls = part.tls(config.tls_files(), config.limits.watch_interval(), &behind.tasks, behind.stop.clone())?;
         let (accepting, grace) = (accept_settings(config), config.limits.stop_grace());
         let trusted = tls.clone();
-        let door = HttpsDoor { listener, tls, accepting, shares: Some(shares), grace };
+        let door =
+            HttpsDoor { listener, tls, accepting, shares: Some(shares), grace, operations: Some(operations.clone()) };
         tracing::info!(address = %part.listen, "HTTPS serving");
         let watching = Watching { interval: config.limits.watch_interval(), behind: &behind.tasks, stop: &behind.stop };
         let whose = Whose { region: config.region, own: None, clock: hub.clock() };

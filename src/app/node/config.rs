@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
+use crate::app::operations::traces::TracesPart;
+use crate::app::operations::{HealthPart, MetricsPart};
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -59,6 +61,13 @@ pub struct NodeConfig {
     /// What the hospital's systems call the region's identifier types.
     #[serde(default)]
     pub identifiers: Vec<IdentifierPart>,
+    /// Where metrics and health are shown; nowhere where it is left out.
+    pub metrics: Option<MetricsPart>,
+    /// When the process is not ready.
+    #[serde(default)]
+    pub health: HealthPart,
+    /// Where spans go; nowhere where it is left out.
+    pub traces: Option<TracesPart>,
     /// What may be left out.
     #[serde(default)]
     pub timing: Timing,

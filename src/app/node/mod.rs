@@ -5,6 +5,7 @@ mod import;
 pub mod parts;
 pub mod serve;
 mod services;
+mod standing;
 pub mod terms;
 pub mod tools;
 mod web;

@@ -10,24 +10,28 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::Server;
-use tonic_health::ServingStatus;
-use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_health::server::health_reporter;
 
 use crate::app::credentials::{self, CredentialsError};
 use crate::app::node::config::NodeConfig;
 use crate::app::node::parts::{self, PartsError};
 use crate::app::node::services::routes;
+use crate::app::node::standing;
 use crate::app::node::terms::TermsKeeper;
 use crate::app::node::web::{self, Front};
+use crate::app::operations::{Operations, traces};
 use crate::app::process::{Behind, serve_until};
 use crate::domain::organisation::Role;
 use crate::doors::auth::{AccessTable, AuthLayer};
+use crate::doors::calls::Calls;
 use crate::doors::dicom::{self, Settings as DicomSettings};
 use crate::doors::grpc::node_access::{NODE, Own};
 use crate::doors::mllp::{self, Door, MllpSettings};
 use crate::doors::node_intake::{InstanceDesk, MessageDesk};
 use crate::doors::tls::{AcceptSettings, PeerStream, accept};
+use crate::doors::watch::WatchLayer;
 use crate::peer::channel::{HubAddressError, HubChannel};
+use crate::peer::collector::CollectorError;
 use crate::peer::hub::HubClient;
 use crate::pki::reload::{Reloading, reloading};
 use crate::pki::tls::ServerTls;
@@ -50,6 +54,8 @@ pub struct NodeListeners {
     pub dicom: Option<TcpListener>,
     /// For order screens and viewers.
     pub https: Option<TcpListener>,
+    /// For those who run the node.
+    pub metrics: Option<TcpListener>,
 }
 
 /// Where a node listens.
@@ -92,6 +98,9 @@ pub enum NodeRunError {
     /// The server failed.
     #[error("serve: {0}")]
     Serve(#[from] tonic::transport::Error),
+    /// The collector of spans.
+    #[error("traces.endpoint: {0}")]
+    Traces(#[from] CollectorError),
     /// The process is stopping.
     #[error("the node was stopped before it had started")]
     Stopping,
@@ -115,7 +124,11 @@ impl NodeListeners {
             Some(part) => Some(listen(part.listen).await?),
             None => None,
         };
-        Ok(Self { grpc: listen(config.listen).await?, mllp, dicom, https })
+        let metrics = match &config.metrics {
+            Some(part) => Some(listen(part.listen).await?),
+            None => None,
+        };
+        Ok(Self { grpc: listen(config.listen).await?, mllp, dicom, https, metrics })
     }
 
     /// Tells where the listeners are, with the ports that the operating system chose.
@@ -152,50 +165,40 @@ async fn serve(
     clock: Arc<dyn Clock>,
     listeners: NodeListeners,
     behind: &Behind,
-    stop: &CancellationToken,
+    asked: &CancellationToken,
 ) -> Result<(), NodeRunError> {
     let (tls, watcher) = credentials::server(config.tls_files(), config.timing.watch_interval())?;
     behind.tasks.spawn(watcher.run(behind.stop.clone()));
     let signing = signing(config, behind)?;
+    let (health, health_service) = health_reporter();
+    let own = config.organisation;
+    let (tracer, spans) = traces::tracer(config.traces.as_ref(), "concord-node", own.as_str(), behind)?;
+    let operations = Operations::new(Calls::new(NODE.iter().map(|(method, _)| *method), tracer), health);
+    let opened = standing::Opened::default();
+    let page = standing::page(config, &operations, spans, &clock, &opened);
+    operations.serve(standing::shown(config, listeners.metrics), page, behind)?;
     let hub = hub(config, signing.clone(), behind)?;
     let node = open(config, &clock, &hub, signing, behind).await?;
+    node.trace(operations.calls.tracer().clone());
+    let _ = opened.set(node.clone());
     let forwarder = Forwarder::new(node.clone(), hub.clone(), config.timing.forward());
-    for instance in hub.instances() {
-        let source = Arc::new(node.clone());
-        let (receiving, stop) = (node.clone(), behind.stop.clone());
-        let told = instance.clone();
-        behind.tasks.spawn(async move { receiving.keep_recalls(told, stop).await });
-        behind.tasks.spawn(tunnel::keep(instance, source, || u16::from_be_bytes(random::bytes()), behind.stop.clone()));
-    }
+    keep_streams(config, &hub, &node, behind);
+    operations.watch(standing::checks(config, node.clone(), Arc::clone(&clock)), behind).await;
+    let stop = &operations.closing(asked, config.health, behind);
 
     let doors = TaskTracker::new();
-    for (part, listener) in config.mllp.iter().zip(listeners.mllp) {
-        let settings = MllpSettings { source: config.source_settings(part), ..MllpSettings::default() };
-        let desk = MessageDesk { node: node.clone(), source: part.source.clone(), clock: Arc::clone(&clock) };
-        let door = Arc::new(Door::new(settings, Arc::new(desk), Arc::clone(&clock)));
-        doors.spawn(mllp::serve(listener, door, mllp::plain, stop.clone()));
-    }
-    if let (Some(settings), Some(listener)) = (dicom_settings(config), listeners.dicom) {
-        files::make_folder(&settings.spool_folder)?;
-        let (sink, stop) = (Arc::new(InstanceDesk { node: node.clone(), clock: Arc::clone(&clock) }), stop.clone());
-        doors.spawn(async move {
-            if let Err(error) = dicom::serve(listener, settings, sink, stop).await {
-                tracing::error!(%error, "the door for images is closed");
-            }
-        });
-    }
-    let (health, health_service) = health_reporter();
-    health.set_service_status("", ServingStatus::Serving).await;
-    behind.tasks.spawn(watch_journal(node.clone(), health, behind.stop.clone()));
+    behind.tasks.spawn(watch_journal(node.clone(), behind.stop.clone()));
+    let taking = Taking { node: &node, clock: &clock, calls: &operations.calls };
+    taking.open(config, (listeners.mllp, listeners.dicom), &doors, stop)?;
     let accepting = accept_settings(config);
     let front = Front { forwarder: forwarder.clone(), clock: Arc::clone(&clock) };
-    web::open(config, front, listeners.https, &behind.tasks, &doors, stop)?;
+    web::open(config, front, listeners.https, (&operations, &behind.tasks), &doors, stop)?;
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accepting);
     doors.spawn(acceptor.run(stop.clone()));
     doors.close();
-    tracing::info!(organisation = %config.organisation, "node serving");
-    let routes = routes(Own(config.organisation), &node, &forwarder, &clock, health_service);
-    let served = answer(config, tls, routes, incoming, stop, || node.close_recalls()).await;
+    tracing::info!(organisation = %own, "node serving");
+    let routes = routes(Own(own), &node, &forwarder, &clock, health_service);
+    let served = answer(config, (tls, operations.calls), routes, incoming, stop, || node.close_recalls()).await;
     // A server that fails by itself closes the other doors too.
     stop.cancel();
     doors.wait().await;
@@ -204,17 +207,66 @@ async fn serve(
 }
 
 /// Says so when the journal has failed: from then on the node acknowledges nothing.
-async fn watch_journal(node: Node<HubClient>, health: HealthReporter, stop: CancellationToken) {
+async fn watch_journal(node: Node<HubClient>, stop: CancellationToken) {
     if stop.run_until_cancelled(node.poisoned()).await.is_some() {
         tracing::error!("the journal has failed and nothing is acknowledged; look at the disk and restart the node");
-        health.set_service_status("", ServingStatus::NotServing).await;
+    }
+}
+
+/// What the doors of a hospital's own systems lean on.
+struct Taking<'a> {
+    node: &'a Node<HubClient>,
+    clock: &'a Arc<dyn Clock>,
+    calls: &'a Arc<Calls>,
+}
+
+impl Taking<'_> {
+    /// Opens the doors for messages and images; they close at `stop`.
+    fn open(
+        &self,
+        config: &NodeConfig,
+        (mllp, dicom): (Vec<TcpListener>, Option<TcpListener>),
+        doors: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Result<(), NodeRunError> {
+        let parts = || (self.node.clone(), Arc::clone(self.clock), Arc::clone(self.calls));
+        for (part, listener) in config.mllp.iter().zip(mllp) {
+            let settings = MllpSettings { source: config.source_settings(part), ..MllpSettings::default() };
+            let (node, clock, calls) = parts();
+            let desk = MessageDesk { node, source: part.source.clone(), clock, calls };
+            let door = Arc::new(Door::new(settings, Arc::new(desk), Arc::clone(self.clock)));
+            doors.spawn(mllp::serve(listener, door, mllp::plain, stop.clone()));
+        }
+        if let (Some(settings), Some(listener)) = (dicom_settings(config), dicom) {
+            files::make_folder(&settings.spool_folder)?;
+            let (node, clock, calls) = parts();
+            let (sink, stop) = (Arc::new(InstanceDesk { node, clock, calls }), stop.clone());
+            doors.spawn(async move {
+                if let Err(error) = dicom::serve(listener, settings, sink, stop).await {
+                    tracing::error!(%error, "the door for images is closed");
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Keeps a tunnel to each instance of the hub, over which it asks for originals.
+fn keep_streams(config: &NodeConfig, hub: &HubClient, node: &Node<HubClient>, behind: &Behind) {
+    for (instance, address) in hub.instances().into_iter().zip(config.hub_addresses()) {
+        let (source, told, name) = (Arc::new(node.clone()), node.clone(), format!("{}:{}", address.host, address.port));
+        let open = move |is_open| told.figures().tunnel(&name, is_open);
+        let jitter = || u16::from_be_bytes(random::bytes());
+        let (receiving, from, stop) = (node.clone(), instance.clone(), behind.stop.clone());
+        behind.tasks.spawn(async move { receiving.keep_recalls(from, stop).await });
+        behind.tasks.spawn(tunnel::keep(instance, source, jitter, open, behind.stop.clone()));
     }
 }
 
 /// Answers gRPC until `stop`, and then what is under way for a while.
 async fn answer(
     config: &NodeConfig,
-    tls: Reloading<ServerTls>,
+    (tls, calls): (Reloading<ServerTls>, Arc<Calls>),
     routes: tonic::service::Routes,
     incoming: ReceiverStream<io::Result<PeerStream>>,
     stop: &CancellationToken,
@@ -224,6 +276,7 @@ async fn answer(
         .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(WatchLayer(calls))
         .layer(AuthLayer::new(AccessTable::new(NODE), tls).of(config.organisation));
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
     Ok(serve_until(stop, config.timing.stop_grace(), stopping, serving).await?)

@@ -11,6 +11,7 @@ use crate::app::clients::{self, Watching, Whose};
 use crate::app::https::HttpsDoor;
 use crate::app::node::config::NodeConfig;
 use crate::app::node::serve::{NodeRunError, accept_settings};
+use crate::app::operations::Operations;
 use crate::app::renderer::ProcessRenderer;
 use crate::doors::http::cds::Cds;
 use crate::doors::http::client::ClientGate;
@@ -40,14 +41,14 @@ pub fn open(
     config: &NodeConfig,
     front: Front,
     listener: Option<TcpListener>,
-    behind: &TaskTracker,
+    (operations, behind): (&Operations, &TaskTracker),
     serving: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), NodeRunError> {
     let (Some(part), Some(listener)) = (&config.https, listener) else { return Ok(()) };
     let tls = part.tls(config.tls_files(), config.timing.watch_interval(), behind, stop.clone())?;
     let (accepting, grace) = (accept_settings(config), config.timing.stop_grace());
-    let door = HttpsDoor { listener, tls, accepting, shares: None, grace };
+    let door = HttpsDoor { listener, tls, accepting, shares: None, grace, operations: Some(operations.clone()) };
     tracing::info!(address = %part.listen, "HTTPS serving");
     let watching = Watching { interval: config.timing.watch_interval(), behind, stop };
     let whose = Whose { region: config.region, own: Some(config.organisation), clock: Arc::clone(&front.clock) };

@@ -17,6 +17,7 @@ use crate::doors::tls::Peer;
 use crate::pki::reload::Reloading;
 use crate::pki::token::{Claims, Expected, KeySet, SKEW_S, Token, TokenError};
 use crate::ports::clock::Clock;
+use crate::ports::trace;
 
 /// Admits programs of hospitals.
 pub struct ClientGate {
@@ -74,10 +75,12 @@ impl ClientGate {
     /// [`Problem`] to answer with; nothing of the request may be read.
     pub fn admit(&self, peer: Option<&Peer>, headers: &HeaderMap, path: &str) -> Result<Arc<Caller>, Problem> {
         if headers.contains_key(header::AUTHORIZATION) {
-            return self.token(headers, path).map_err(|error| {
+            let admitted = self.token(headers, path).map_err(|error| {
                 tracing::debug!(%error, "a token was refused");
                 Problem::new(Fault::Unproven, "")
-            });
+            })?;
+            trace::is_for(admitted.organisation);
+            return Ok(admitted);
         }
         let caller = peer.and_then(|peer| peer.caller.as_ref());
         let caller = caller.filter(|caller| !(self.settings.revoked)(caller));

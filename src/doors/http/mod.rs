@@ -6,6 +6,7 @@ pub mod cds;
 pub mod client;
 pub mod fhir;
 pub mod image;
+pub mod operations;
 pub mod pages;
 pub mod paths;
 pub mod patient;
@@ -14,16 +15,16 @@ mod remainder;
 pub mod serve;
 pub mod shl;
 pub mod view;
+pub mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
-use serde_json::json;
 use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -38,7 +39,6 @@ use crate::doors::tls::Peer;
 /// Puts the frame around the doors of a process: unknown paths, broken handlers, late answers and headers are the same
 /// everywhere, and callers share what there is where there are `shares`.
 pub fn framed(doors: Paths, shares: Option<Arc<Shares>>) -> Router {
-    let doors = doors.get("/healthz", healthy);
     for served in doors.served() {
         tracing::debug!(method = served.method, path = served.path, "HTTPS path served");
     }
@@ -58,10 +58,6 @@ pub fn framed(doors: Paths, shares: Option<Arc<Shares>>) -> Router {
 /// Sets a header where the door has not set it itself.
 fn usual(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
-}
-
-async fn healthy() -> Json<serde_json::Value> {
-    Json(json!({ "status": "serving" }))
 }
 
 async fn unknown() -> Problem {

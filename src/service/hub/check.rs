@@ -50,13 +50,14 @@ impl Hub {
         });
         let (checked, response) = answered.await.map_err(|_| HubError::Behind)??;
         if let Checked::Fresh(check, _) = checked {
-            let prompted = !check.prompts.is_empty();
+            let prompts = check.prompts.len();
             let record = Record::Check(check);
-            if prompted {
+            if prompts > 0 {
                 self.parts.ledger.record(&[record]).await?;
             } else {
                 self.parts.ledger.record_soon(&record).await?;
             }
+            self.figures.checked(prompts);
         }
         Ok(response)
     }

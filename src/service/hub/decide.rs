@@ -146,6 +146,7 @@ impl Hub {
             client: caller.name.clone(),
         });
         let places = self.parts.ledger.record(&[record]).await?;
+        self.figures.decided(&decided.outcomes);
         places.first().map(|place| place.sequence).ok_or(HubError::Behind)
     }
 

@@ -86,6 +86,21 @@ impl Ledger {
         *self.projected.borrow()
     }
 
+    /// Gives the number of records that the last checkpoint covers.
+    pub fn published(&self) -> Sequence {
+        *self.published.borrow()
+    }
+
+    /// Gives the number of durable records.
+    pub fn records(&self) -> u64 {
+        self.journal.reader().next_sequence()
+    }
+
+    /// Says whether projections and public log still follow the journal.
+    pub fn is_followed(&self) -> bool {
+        self.projected.has_changed().is_ok() && self.published.has_changed().is_ok()
+    }
+
     /// Waits until a published checkpoint covers the records below `next`.
     ///
     /// # Errors

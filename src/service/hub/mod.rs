@@ -38,6 +38,7 @@ pub mod registry;
 mod requalify;
 pub mod results;
 pub mod retrieval;
+pub mod standing;
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]
@@ -65,6 +66,7 @@ use crate::service::hub::places::Places;
 use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
+use crate::service::hub::standing::Figures;
 use crate::service::hub::turn::Turns;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
@@ -110,6 +112,8 @@ pub struct Hub {
     retrieval: Retrieval,
     /// Streams of recalls end with it.
     recalls_closed: CancellationToken,
+    /// What is counted.
+    figures: Figures,
 }
 
 impl Hub {
@@ -124,6 +128,7 @@ impl Hub {
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
             recalls_closed: CancellationToken::new(),
+            figures: Figures::default(),
         }
     }
 

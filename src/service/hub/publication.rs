@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::domain::entry::Entry;
 use crate::domain::id::Digest;
 use crate::domain::log::{BatchNumber, LogPlace};
 use crate::domain::organisation::{Caller, OrganisationCode};
@@ -50,17 +51,19 @@ impl Hub {
         self.chained(caller.organisation, &batch, now)?;
         let rules = self.parts.registry.rules(now)?;
         let (bytes, checked) = tokio::task::spawn_blocking(move || {
-            let checked = verify(&batch, &key, &rules, now).map(|rejections| (batch, rejections));
+            let checked = verify(&batch, &key, &rules, now).map(|judged| (batch, judged));
             (bytes, checked)
         })
         .await
         .map_err(|_| HubError::Behind)?;
-        let (batch, rejections) = checked?;
+        let (batch, Judged { rejections, reported }) = checked?;
+        let counts = (batch.entries.len(), rejections.len());
 
         let mut records: Vec<Record> = fresh.map(Record::Key).into_iter().collect();
         records.push(Record::Batch(pb::BatchRecord { batch: bytes, received_at: Some(now.into()), rejections }));
         let places = self.parts.ledger.record(&records).await?;
         let place = places.last().copied().ok_or(HubError::Behind)?;
+        self.figures.published(caller.organisation, self.now(), &reported, counts);
         self.receipt(&batch, place).await
     }
 
@@ -157,28 +160,43 @@ impl Hub {
     }
 }
 
+/// What is said of the entries of a batch.
+struct Judged {
+    /// Those that cannot be indexed.
+    rejections: Vec<pb::Rejection>,
+    /// When the others were reported.
+    reported: Vec<Moment>,
+}
+
 /// Verifies signature and root, and finds the entries that cannot be indexed.
-fn verify(batch: &Batch, key: &VerifyingKeyRecord, rules: &Rules, now: Moment) -> Result<Vec<pb::Rejection>, HubError> {
+fn verify(batch: &Batch, key: &VerifyingKeyRecord, rules: &Rules, now: Moment) -> Result<Judged, HubError> {
     let header = &batch.header;
     key.verify(SigningDomain(SIGNED_AS), &batch.header_bytes, &batch.signature, header.sealed_at)?;
     let leaves: Vec<_> = batch.entries.iter().map(|entry| leaf_hash(entry)).collect();
     if root_of(&leaves).as_bytes() != header.root.as_bytes() {
         return Err(HubError::Root(header.sequence));
     }
-    let judged = batch.entries.iter().enumerate().filter_map(|(place, bytes)| {
-        let (field, reason) = reject(bytes, header.organisation, rules, now)?;
-        Some(pb::Rejection { entry: u32::try_from(place).unwrap_or(u32::MAX), field, reason: reason.to_owned() })
-    });
-    Ok(judged.collect())
+    let (mut rejections, mut reported) = (Vec::new(), Vec::with_capacity(batch.entries.len()));
+    for (place, bytes) in batch.entries.iter().enumerate() {
+        let refused = match entry::decode(bytes) {
+            Ok(entry) => {
+                let refused = reject(&entry, header.organisation, rules, now);
+                reported.extend(refused.is_none().then_some(entry.times.reported));
+                refused
+            }
+            Err(FieldError { field, problem: Problem::Missing | Problem::Twice }) => Some((field, "INCOMPLETE")),
+            Err(FieldError { field, .. }) => Some((field, "MALFORMED")),
+        };
+        if let Some((field, reason)) = refused {
+            let entry = u32::try_from(place).unwrap_or(u32::MAX);
+            rejections.push(pb::Rejection { entry, field, reason: reason.to_owned() });
+        }
+    }
+    Ok(Judged { rejections, reported })
 }
 
 /// Says why an entry is kept and not indexed, if it is.
-fn reject(bytes: &[u8], publisher: OrganisationCode, rules: &Rules, now: Moment) -> Option<(String, &'static str)> {
-    let entry = match entry::decode(bytes) {
-        Ok(entry) => entry,
-        Err(FieldError { field, problem: Problem::Missing | Problem::Twice }) => return Some((field, "INCOMPLETE")),
-        Err(FieldError { field, .. }) => return Some((field, "MALFORMED")),
-    };
+fn reject(entry: &Entry, publisher: OrganisationCode, rules: &Rules, now: Moment) -> Option<(String, &'static str)> {
     if entry.publisher != publisher {
         return Some(("publisher".to_owned(), "FOREIGN_PUBLISHER"));
     }

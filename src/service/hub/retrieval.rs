@@ -1,6 +1,7 @@
 //! Bringing originals from the hospital that keeps them: leave is checked, the fetch is recorded, and then bytes are
 //! released as they come, the last of them only when all have matched the digest that was signed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,6 +126,13 @@ impl Hub {
         };
         let found = Found { entry, batch: grant.batch, place: grant.entry, key_valid: true };
         Ok((found, original.ok_or(HubError::NoOriginal)?, actor))
+    }
+}
+
+impl Retrieval {
+    /// Counts the open tunnels by hospital.
+    pub(super) fn tunnels(&self) -> BTreeMap<OrganisationCode, usize> {
+        self.tunnels.count()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The tunnels that nodes keep open: many requests over each, chunks only against credit. What is asked and whether the
 //! bytes are right is decided in `retrieval`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -95,6 +95,12 @@ impl Tunnels {
         let mut tunnels = open.get(&organisation).cloned().unwrap_or_default();
         tunnels.sort_by_key(|tunnel| std::cmp::Reverse(tunnel.room.available_permits()));
         tunnels
+    }
+
+    /// Counts the open tunnels by hospital.
+    pub(super) fn count(&self) -> BTreeMap<OrganisationCode, usize> {
+        let open = self.0.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().map(|(organisation, tunnels)| (*organisation, tunnels.len())).collect()
     }
 
     /// Forgets all tunnels that are open.

@@ -154,6 +154,7 @@ impl Hub {
             }
         }
         let places = if records.is_empty() { Vec::new() } else { self.parts.ledger.record(&records).await? };
+        self.figures.told_misses.add(places.len());
         let last = places.last().map_or(0, |place| place.sequence.0);
         Ok(pb::ReportMissesResponse { log_index: last })
     }

@@ -2,7 +2,7 @@
 //! calls here block on the disk.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use crate::domain::organisation::OrganisationCode;
 use crate::merkle::note::{KeyName, VerifierKey};
 use crate::merkle::proof::TreeHead;
 use crate::ports::clock::Clock;
+use crate::ports::trace::Tracer;
 use crate::store::journal::{Journal, Position, Scan};
 use crate::store::node::{KnownResult, NodeState};
 use crate::store::originals::Originals;
@@ -101,6 +102,8 @@ pub(super) struct Core {
     pub cache_key: ring::hmac::Key,
     pub clock: Arc<dyn Clock>,
     pub figures: Figures,
+    /// Traces the sending of batches, where somebody asked for it.
+    pub tracer: OnceLock<Tracer>,
     /// The largest tree that the hub has shown since the start.
     pub head: Mutex<Option<TreeHead>>,
     /// What the projections are fed next; one writer at a time, so that their position never runs ahead of a change.
@@ -126,6 +129,7 @@ impl Core {
             cache_key: ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &parts.cache_key),
             clock: parts.clock,
             figures: Figures::default(),
+            tracer: OnceLock::new(),
             head: Mutex::default(),
             applying,
             turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],

@@ -265,6 +265,7 @@ impl Forwarder {
 
     /// Records a miss beside the answer: the doctor does not wait for the disk.
     fn record(&self, check_key: String, cause: Cause) {
+        self.node.figures().missed(cause);
         let node = self.node.clone();
         self.records.spawn(async move {
             if let Err(error) = node.record_miss(&check_key, cause).await {

@@ -70,7 +70,7 @@ impl<L: HubLink> Node<L> {
         let _one_at_a_time = self.core.turn(key.as_bytes()).await;
         let is_known = blocking(&self.core, move |core| Ok(core.state.message(key)?.is_some())).await?;
         if is_known {
-            self.core.figures.duplicates.add(1);
+            self.core.figures.message_duplicates.add(1);
             return Ok(Taken::Again);
         }
         let size_bytes = u64::try_from(original.len()).unwrap_or(u64::MAX);
@@ -102,7 +102,7 @@ impl<L: HubLink> Node<L> {
         error: Hl7Error,
         received_at: Moment,
     ) -> Result<Taken, IntakeError> {
-        self.core.figures.refused.add(1);
+        self.core.figures.messages_refused.add(1);
         let digest = wire::batch::digest(&original);
         let key = key_of(header, &digest);
         let _one_at_a_time = self.core.turn(key.as_bytes()).await;
@@ -149,11 +149,11 @@ impl<L: HubLink> Node<L> {
         let (digest, size_bytes) = match kept {
             Kept::New(digest, size_bytes) => (digest, size_bytes),
             Kept::Again => {
-                self.core.figures.duplicates.add(1);
+                self.core.figures.instance_duplicates.add(1);
                 return Ok(Taken::Again);
             }
             Kept::Other => {
-                self.core.figures.refused.add(1);
+                self.core.figures.instances_refused.add(1);
                 self.record(conflict(uid.0)).await?;
                 return Err(IntakeError::OtherInstance);
             }

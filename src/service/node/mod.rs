@@ -20,6 +20,7 @@ pub mod receipt;
 pub mod report;
 mod seal;
 pub mod sheet;
+pub mod standing;
 mod study;
 pub mod terms;
 #[cfg(test)]
@@ -28,11 +29,11 @@ pub mod tunnel;
 mod versions;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 pub use self::core::{BatchSigner, CurrentSigner, NodeParts, NodeSettings, SignHeader};
 use self::core::{Core, blocking};
@@ -46,8 +47,11 @@ pub use self::rebuild::rebuild;
 use self::sheet::Held;
 use self::terms::Terms;
 use crate::domain::id::{Digest, Pseudonym};
+use crate::domain::organisation::OrganisationCode;
 use crate::domain::person::Person;
+use crate::domain::trace::Outcome;
 use crate::ports::hub::{HubError, HubLink};
+use crate::ports::trace::SpanKind;
 use crate::store::node::{HeldEntry, HeldPlace, OriginalPlace, StudyUid, UnmappedCount};
 use crate::store::originals::OpenOriginal;
 use crate::sys::random;
@@ -80,7 +84,7 @@ pub struct NodeStatus {
     pub outbox_age_s: u64,
     /// Things that wait for somebody.
     pub held: u64,
-    /// Whether the last attempt to speak to the hub succeeded.
+    /// Whether the tunnel to the hub, or to one of its instances, is open now.
     pub hub_connected: bool,
     /// Record that the pipeline reads next.
     pub pipeline_position: u64,
@@ -133,7 +137,19 @@ impl<L: HubLink> Node<L> {
     /// # Errors
     /// [`NodeError`]; nothing is lost, call it again.
     pub async fn send(&self) -> Result<usize, NodeError> {
-        outbox::send(&self.core, self.link.as_ref()).await
+        let tracer = self.core.tracer.get();
+        let waits = tracer.is_some() && blocking(&self.core, |core| Ok(core.state.waiting_batch_count()?)).await? > 0;
+        let sending = outbox::send(&self.core, self.link.as_ref());
+        let Some(tracer) = tracer.filter(|_| waits) else { return sending.await };
+        let work = tracer.begin("publish", SpanKind::Internal, None);
+        work.is_for(self.core.settings.publisher);
+        let span = tracing::info_span!("publish", trace = %work.context().trace);
+        let sent = work.within(sending).instrument(span).await;
+        match &sent {
+            Ok(_) => work.end("OK", Outcome::Done),
+            Err(_) => work.end("FAILED", Outcome::Failed),
+        };
+        sent
     }
 
     /// Gives the pseudonym of a person, or why there is none.
@@ -179,7 +195,7 @@ impl<L: HubLink> Node<L> {
                 outbox_batches: core.state.waiting_batch_count()? as u64,
                 outbox_age_s: u64::try_from(age_ms / 1_000).unwrap_or(0),
                 held: core.state.held_count()? as u64,
-                hub_connected: core.figures.hub_connected.load(Ordering::Relaxed),
+                hub_connected: core.figures.tunnels().values().any(|is_open| *is_open),
                 pipeline_position,
                 journal_size: core.journal.reader().next_sequence(),
             })
@@ -195,6 +211,11 @@ impl<L: HubLink> Node<L> {
     /// Returns once [`Node::is_poisoned`].
     pub async fn poisoned(&self) {
         self.core.journal.poisoned().await;
+    }
+
+    /// Gives the hospital.
+    pub fn publisher(&self) -> OrganisationCode {
+        self.core.settings.publisher
     }
 
     /// Gives what was counted since the start.

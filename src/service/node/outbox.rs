@@ -1,6 +1,5 @@
 //! The outbox: streams batches that have no receipt to the hub, in order, and believes no receipt that does not hold.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -28,9 +27,7 @@ use crate::wire::{self, pb};
 pub(super) async fn send<L: HubLink>(core: &Arc<Core>, link: &L) -> Result<usize, NodeError> {
     let waiting = blocking(core, |core| Ok(core.state.waiting_batches(1)?)).await?;
     let Some(first) = waiting.first().map(|batch| batch.batch.0) else { return Ok(0) };
-    let position = link.position().await;
-    core.figures.hub_connected.store(position.is_ok(), Ordering::Relaxed);
-    let position = position?;
+    let position = link.position().await?;
     let group = blocking(core, move |core| group(core, first, position.sequence)).await?;
     if let Some(last) = group.known
         && last.header != position.header

@@ -83,6 +83,7 @@ impl Pipeline {
         let from = self.position();
         let (reads, next) = blocking(&self.core, move |core| read(core, from)).await?;
         let count = reads.len();
+        let codes = codes_of(&reads);
         let persons: Vec<Person> =
             reads.iter().flat_map(|read| &read.sheets).map(|sheet| sheet.person.clone()).collect();
         let whose = people::resolve(&self.core, link, &persons).await?;
@@ -91,12 +92,21 @@ impl Pipeline {
             self.core.journal.append_all(records.iter().map(NodeRecord::encode).collect()).await?;
             blocking(&self.core, Core::catch_up).await?;
         }
+        self.core.figures.observations_mapped.add(codes.0);
+        self.core.figures.observations_unmapped.add(codes.1);
         self.core.figures.results_published.add(sealed);
         self.core.figures.results_held.add(waits.0);
         self.core.figures.results_unmapped.add(waits.1);
         self.next.store(next, Ordering::Release);
         Ok(Step { read: count, sealed })
     }
+}
+
+/// Counts observations whose codes were mapped and those that were not, as they are read first.
+fn codes_of(reads: &[Read]) -> (usize, usize) {
+    let sheets = || reads.iter().filter(|read| !read.again).flat_map(|read| &read.sheets);
+    let said = |sheet: &Sheet| sheet.changes.iter().filter(|change| matches!(change, Change::Say(_))).count();
+    (sheets().map(said).sum(), sheets().map(|sheet| sheet.unmapped.len()).sum())
 }
 
 fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {

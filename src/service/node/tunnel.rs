@@ -39,13 +39,15 @@ pub trait OriginalSource: Send + Sync + 'static {
     fn open(&self, digest: Digest) -> impl Future<Output = Result<Box<dyn Read + Send>, Fault>> + Send;
 }
 
-/// Keeps a tunnel to one instance of the hub until `stop`, opening it again whenever it ends.
+/// Keeps a tunnel to one instance of the hub until `stop`, opening it again whenever it ends; `open` is told whether it is.
 pub async fn keep<S: OriginalSource>(
     hub: HubClient,
     source: Arc<S>,
     jitter: impl Fn() -> u16 + Send,
+    open: impl Fn(bool) + Send + Sync,
     stop: CancellationToken,
 ) {
+    open(false);
     let mut failures = 0;
     while !stop.is_cancelled() {
         let (up, frames) = mpsc::channel(FRAMES_MAX);
@@ -54,10 +56,13 @@ pub async fn keep<S: OriginalSource>(
             let down = hub.tunnel(ReceiverStream::new(frames)).await?;
             tracing::info!("tunnel is open");
             failures = 0;
+            open(true);
             serve(&source, down, up).await;
             Ok::<(), crate::peer::hub::CallError>(())
         };
-        match stop.run_until_cancelled(served).await {
+        let served = stop.run_until_cancelled(served).await;
+        open(false);
+        match served {
             None => return,
             Some(Ok(())) => tracing::info!("tunnel ended"),
             Some(Err(error)) => tracing::info!(fault = ?error.fault(), "tunnel not opened"),

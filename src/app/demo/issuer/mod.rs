@@ -172,7 +172,7 @@ async fn serve(
     let tls = part.tls(files, WATCH_INTERVAL, &behind, stop.clone())?;
     let region = REGION.parse().unwrap_or_else(|error| unreachable!("the cast is checked: {error}"));
     let accepting = AcceptSettings::new(region);
-    let door = HttpsDoor { listener: part.bind().await?, tls, accepting, shares: None, grace: GRACE };
+    let door = HttpsDoor { listener: part.bind().await?, tls, accepting, shares: None, grace: GRACE, operations: None };
     let provider = Arc::new(Provider::new(config, clock)?);
     tracing::info!(address = %part.listen, "issuer for demonstrations serving");
     door.serve(routes::routes(provider), stop).await;
