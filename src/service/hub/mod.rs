@@ -43,6 +43,7 @@ pub mod transparency;
 mod tunnel;
 mod turn;
 mod viewing;
+mod witness;
 
 use std::sync::Arc;
 
@@ -61,6 +62,7 @@ use crate::service::hub::pseudonym::Pseudonyms;
 use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
 use crate::service::hub::turn::Turns;
+use crate::service::hub::witness::Witnesses;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
 
@@ -103,6 +105,8 @@ pub struct Hub {
     persons: tokio::sync::Mutex<()>,
     /// Tunnels, and fetches under way.
     retrieval: Retrieval,
+    /// Checkpoints that nodes cosign.
+    witnesses: Witnesses,
 }
 
 impl Hub {
@@ -116,6 +120,7 @@ impl Hub {
             consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
+            witnesses: Witnesses::default(),
         }
     }
 

@@ -23,6 +23,10 @@ pub struct Figures {
     pub receipts: Counter,
     /// Receipts refused.
     pub receipts_refused: Counter,
+    /// Times that the hub's log was not believed.
+    pub log_refused: Counter,
+    /// Cosignatures that the hub has taken.
+    pub cosignatures: Counter,
     /// Whether the last attempt to speak to the hub succeeded.
     pub hub_connected: AtomicBool,
 }

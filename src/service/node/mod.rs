@@ -25,6 +25,7 @@ pub mod terms;
 pub(crate) mod tests;
 pub mod tunnel;
 mod versions;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,6 +45,7 @@ pub use self::pipeline::Step;
 pub use self::rebuild::rebuild;
 use self::sheet::Held;
 use self::terms::Terms;
+pub use self::witness::LogView;
 use crate::domain::id::{Digest, Pseudonym};
 use crate::domain::person::Person;
 use crate::ports::hub::{HubError, HubLink};
@@ -108,7 +110,7 @@ impl<L: HubLink> Node<L> {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.poisoned() => {}
-            ((), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending()) } => {}
+            ((), (), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending(), self.keep_looking()) } => {}
         }
     }
 
@@ -126,6 +128,19 @@ impl<L: HubLink> Node<L> {
     /// [`NodeError`]; nothing is lost, call it again.
     pub async fn send(&self) -> Result<usize, NodeError> {
         outbox::send(&self.core, self.link.as_ref()).await
+    }
+
+    /// Looks at the hub's log, once, and cosigns it if it only grew.
+    ///
+    /// # Errors
+    /// [`NodeError::Receipt`] when it is not believed.
+    pub async fn look(&self) -> Result<(), NodeError> {
+        witness::look(&self.core, self.link.as_ref()).await
+    }
+
+    /// Gives what is known of the hub's log.
+    pub fn log_view(&self) -> LogView {
+        self.core.watch.view(self.core.witness().map(|(key, _)| key))
     }
 
     /// Gives the pseudonym of a person, or why there is none.
@@ -293,6 +308,10 @@ impl<L: HubLink> Node<L> {
                 return;
             }
         }
+    }
+
+    async fn keep_looking(&self) {
+        witness::keep_looking(&self.core, self.link.as_ref()).await;
     }
 
     async fn keep_sending(&self) {
