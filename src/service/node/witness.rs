@@ -48,11 +48,7 @@ impl Watch {
     ///
     /// # Errors
     /// [`NodeError::Seen`] when the file of the last checkpoint cannot be read.
-    pub fn open(
-        kept: &SeenCheckpoints,
-        log: &KeyName,
-        keys: &[VerifierKey],
-    ) -> Result<Self, NodeError> {
+    pub fn open(kept: &SeenCheckpoints, log: &KeyName, keys: &[VerifierKey]) -> Result<Self, NodeError> {
         let believed = kept.believed().map_err(NodeError::Seen)?;
         // A checkpoint of another log, or under a key that counts no more, says nothing about this one.
         let seen = believed.and_then(|note| Checkpoint::open(note.as_bytes(), log, keys).ok()).map(|it| it.head());
