@@ -26,6 +26,7 @@ use pb::orders_client::OrdersClient;
 use pb::publication_client::PublicationClient;
 use pb::recalls_client::RecallsClient;
 use pb::retrieval_client::RetrievalClient;
+use pb::transparency_client::TransparencyClient;
 
 /// The hub, as one or several instances of which any may answer; clones are the same client.
 #[derive(Clone)]

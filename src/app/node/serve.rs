@@ -251,7 +251,7 @@ impl Taking<'_> {
     }
 }
 
-/// Keeps a tunnel to each instance of the hub, over which it asks for originals.
+/// Keeps two streams to each instance of the hub: a tunnel, over which it asks for originals, and one of recalls.
 fn keep_streams(config: &NodeConfig, hub: &HubClient, node: &Node<HubClient>, behind: &Behind) {
     for (instance, address) in hub.instances().into_iter().zip(config.hub_addresses()) {
         let (source, told, name) = (Arc::new(node.clone()), node.clone(), format!("{}:{}", address.host, address.port));

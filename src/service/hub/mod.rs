@@ -47,6 +47,7 @@ pub mod transparency;
 mod tunnel;
 mod turn;
 mod viewing;
+mod witness;
 
 use std::sync::Arc;
 
@@ -68,6 +69,7 @@ use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
 use crate::service::hub::standing::Figures;
 use crate::service::hub::turn::Turns;
+use crate::service::hub::witness::Witnesses;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
 
@@ -114,6 +116,8 @@ pub struct Hub {
     recalls_closed: CancellationToken,
     /// What is counted.
     figures: Figures,
+    /// Checkpoints that nodes cosign.
+    witnesses: Witnesses,
 }
 
 impl Hub {
@@ -129,6 +133,7 @@ impl Hub {
             retrieval: Retrieval::default(),
             recalls_closed: CancellationToken::new(),
             figures: Figures::default(),
+            witnesses: Witnesses::default(),
         }
     }
 

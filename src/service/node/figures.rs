@@ -45,6 +45,10 @@ pub struct Figures {
     misses: [Counter; CAUSES.len()],
     /// The tunnels, by the address of the instance.
     tunnels: Mutex<BTreeMap<String, bool>>,
+    /// Times that the hub's log was not believed.
+    pub log_refused: Counter,
+    /// Cosignatures that the hub has taken.
+    pub cosignatures: Counter,
 }
 
 impl Figures {

@@ -8,4 +8,5 @@ mod pairs;
 mod pipeline;
 mod recalls;
 mod withdrawals;
+mod witness;
 pub(crate) mod world;
