@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use concord::app::backup::{self, BackupArgs, RestoreArgs};
+use concord::app::bench::{self, BenchArgs};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
@@ -48,6 +49,7 @@ enum Command {
     Restore(RestoreArgs),
     Rebuild(RebuildArgs),
     Demo(DemoArgs),
+    Bench(BenchArgs),
     Render(RenderArgs),
     #[command(hide = true)]
     DemoIssuer(DemoIssuerArgs),
@@ -84,6 +86,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
+        Command::Bench(args) => Ok(bench::run(args, clock, out)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
         Command::Render(args) => std::process::exit(render::run(args)),
