@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use concord::app::backup::{self, BackupArgs, RestoreArgs};
+use concord::app::bench::{self, BenchArgs};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
@@ -61,6 +62,7 @@ enum Command {
     Rebuild(RebuildArgs),
     Probe(ProbeArgs),
     Demo(DemoArgs),
+    Bench(BenchArgs),
     Render(RenderArgs),
     #[command(hide = true)]
     DemoIssuer(DemoIssuerArgs),
@@ -96,6 +98,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
+        Command::Bench(args) => Ok(bench::run(args, clock, out)?),
         Command::Map(args) => Ok(map::run(args, out)?),
         Command::Node(args) => Ok(node::run(args, clock, out)?),
         Command::Probe(args) => Ok(probe::run(args, out)?),

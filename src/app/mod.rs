@@ -1,6 +1,7 @@
 //! Floor 6: processes and commands: configuration, wiring, the demo.
 
 pub mod backup;
+pub mod bench;
 pub mod ca;
 mod ca_folder;
 pub mod client;
@@ -21,6 +22,7 @@ pub mod process;
 pub mod rebuild;
 pub mod render;
 pub mod renderer;
+pub mod sample;
 pub mod settings;
 pub mod stats;
 pub mod verify;

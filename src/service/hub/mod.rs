@@ -9,6 +9,7 @@ pub mod audience;
 pub mod candidates;
 mod cases;
 mod check;
+mod chosen;
 pub mod consent;
 mod decide;
 pub mod error;
