@@ -99,6 +99,8 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 pub const NOTE_BYTES_MAX: usize = 256 << 10;
 /// Most signatures on one note.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Most bytes of labelled cases that one run of the accuracy benchmark reads.
+pub const CASES_BYTES_MAX: u64 = 4 << 30;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");
