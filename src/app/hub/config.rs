@@ -11,6 +11,7 @@ use crate::app::https::HttpsPart;
 use crate::app::hub::patients::PatientsPart;
 use crate::app::operations::traces::TracesPart;
 use crate::app::operations::{HealthPart, MetricsPart};
+use crate::app::journal::JournalPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -51,6 +52,9 @@ pub struct HubConfig {
     pub health: HealthPart,
     /// Where spans go; nowhere where it is left out.
     pub traces: Option<TracesPart>,
+    /// How the journal is kept.
+    #[serde(default)]
+    pub journal: JournalPart,
     /// What may be left out.
     #[serde(default)]
     pub limits: HubLimits,
@@ -169,7 +173,7 @@ mod tests {
         let path = folder.path().join("hub.toml");
         std::fs::write(&path, EXAMPLE).unwrap();
         let config = HubConfig::read(&path).unwrap();
-        assert_eq!(config.limits, HubLimits::default());
+        assert_eq!((config.limits, config.journal), (HubLimits::default(), JournalPart::default()));
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.tls.key, folder.path().join("tls/tls.key"));
     }

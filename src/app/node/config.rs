@@ -11,6 +11,7 @@ use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
 use crate::app::operations::traces::TracesPart;
 use crate::app::operations::{HealthPart, MetricsPart};
+use crate::app::journal::JournalPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
@@ -68,6 +69,9 @@ pub struct NodeConfig {
     pub health: HealthPart,
     /// Where spans go; nowhere where it is left out.
     pub traces: Option<TracesPart>,
+    /// How the journal is kept.
+    #[serde(default)]
+    pub journal: JournalPart,
     /// What may be left out.
     #[serde(default)]
     pub timing: Timing,
@@ -349,7 +353,7 @@ mod tests {
     #[test]
     fn the_example_is_read_and_shows_the_defaults() {
         let config = read(EXAMPLE).unwrap();
-        assert_eq!(config.timing, Timing::default());
+        assert_eq!((config.timing, config.journal), (Timing::default(), JournalPart::default()));
         assert_eq!(config.mllp.len(), 2);
         assert!(config.tls.key.ends_with("tls/tls.key") && config.tls.key.is_absolute());
         assert_eq!(config.hub_addresses()[0].server_name, "hub.example.cn");
