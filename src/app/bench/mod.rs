@@ -1,6 +1,7 @@
 //! `concord bench`: what the exchange does in a second, on real processes with real TLS, beside a yardstick that is
 //! measured before and after it in the same run. How to read the figures stands in `docs/performance.md`.
 
+pub mod accuracy;
 mod cds;
 mod check;
 mod counts;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use tonic::Status;
 
+use crate::app::bench::accuracy::{AccuracyArgs, AccuracyError};
 use crate::app::bench::region::Region;
 use crate::app::bench::report::Report;
 use crate::app::hub::secrets::SecretsError;
@@ -106,6 +108,8 @@ pub enum What {
         /// Which.
         work: counts::Work,
     },
+    /// How right the prompts are, on labelled cases.
+    Accuracy(AccuracyArgs),
     /// The start of the hub, after an orderly end and after kill -9; the yardstick is the start of an empty one.
     Start,
 }
@@ -167,6 +171,9 @@ pub enum BenchError {
     /// There is no answer over HTTPS.
     #[error("HTTPS: {0}")]
     Web(Box<reqwest::Error>),
+    /// The accuracy was not judged, or is not what it must be.
+    #[error(transparent)]
+    Accuracy(#[from] AccuracyError),
     /// A client broke off.
     #[error("a client of the bench broke off")]
     Client,
@@ -194,8 +201,10 @@ impl BenchError {
 /// # Errors
 /// [`BenchError`]; nothing was measured.
 pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Result<(), BenchError> {
-    if let What::Count { work } = args.what {
-        return counts::run(work);
+    match &args.what {
+        What::Count { work } => return counts::run(*work),
+        What::Accuracy(cases) => return Ok(accuracy::run(cases, args.json, out)?),
+        What::Check { .. } | What::Publish | What::Mllp | What::Dicom(_) | What::Fetch | What::Cds | What::Start => {}
     }
     let runtime = process::runtime().map_err(BenchError::io("start"))?;
     let report: Report = runtime.block_on(async {
@@ -207,7 +216,7 @@ pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resu
             What::Dicom(archives) => dicom::run(args, archives, &mut region, &clock).await,
             What::Fetch => fetch::run(args, &mut region, &clock).await,
             What::Cds => cds::run(args, &mut region, &clock).await,
-            What::Start | What::Count { .. } => start::run(args, &mut region, &clock).await,
+            What::Start | What::Count { .. } | What::Accuracy(_) => start::run(args, &mut region, &clock).await,
         }
     })?;
     report.write(args.json, out).map_err(BenchError::io("write the report"))

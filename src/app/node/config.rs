@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
+use crate::app::journal::JournalPart;
 use crate::app::operations::traces::TracesPart;
 use crate::app::operations::{HealthPart, MetricsPart};
-use crate::app::journal::JournalPart;
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
