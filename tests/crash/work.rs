@@ -48,10 +48,11 @@ pub async fn laboratory(region: &Region, book: &Book, line: u16, mut dice: Dice)
         book.open().truths.entry(patient).or_default().sent.insert(sent.clone());
 
         send(region, &mut connection, &message).await;
-        let mut ledger = book.open();
-        ledger.message(hex::encode(Sha256::digest(&message)));
-        ledger.truths.entry(patient).or_default().current = Some(sent);
-        drop(ledger);
+        {
+            let mut ledger = book.open();
+            ledger.message(hex::encode(Sha256::digest(&message)));
+            ledger.truths.entry(patient).or_default().current = Some(sent);
+        }
         if dice.one_in(4) {
             // A line that lost the answer sends the same once more, on another connection.
             send(region, &mut None, &message).await;

@@ -222,6 +222,7 @@ impl Shape {
             result: ResultId::new([0; 16]),
             version: 1,
             status: ResultStatus::Final,
+            entered_in_error: false,
             publisher,
             laboratory: publisher,
             patient: self.pseudonym(visit.patient),

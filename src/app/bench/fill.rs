@@ -36,7 +36,12 @@ use crate::wire::record::Record;
 pub async fn fill(layout: &Layout, shape: &Shape, now: Moment, progress: &ProgressBar) -> Result<(), BenchError> {
     let config = HubConfig::read(&layout.hub().join("hub.toml")).map_err(SampleError::from)?;
     let secrets = Secrets::read(&config.secrets)?;
-    let options = StorageOptions { index_cache_bytes: CACHE_BYTES, tables_cache_bytes: CACHE_BYTES / 8, now };
+    let options = StorageOptions {
+        journal: config.journal.options(),
+        index_cache_bytes: CACHE_BYTES,
+        tables_cache_bytes: CACHE_BYTES / 8,
+        now,
+    };
     let storage = Storage::open(&config.data, &secrets.log_key(&config.log_name), options)?;
     let trust = trust(layout)?;
     let (_kept, trusted) = watch::channel(Arc::new(trust));

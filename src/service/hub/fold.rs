@@ -99,9 +99,8 @@ fn kind(entry: &Entry) -> EntryKind {
 /// [`HubError`] when the record or a table is damaged; the projections stop, and readiness says so.
 pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) -> Result<(), HubError> {
     let place = placed.place;
-    let telling = |at: Option<&pb::Moment>| -> Result<Telling<'_>, HubError> {
-        Ok(Telling { place, at: recalls::at(at)?, change, read_back })
-    };
+    let telling =
+        |at: Option<&pb::Moment>| recalls::at(at).map(|at| Telling { place, at, change, read_back });
     match &placed.record {
         Record::Batch(record) => {
             batch(record, place, change)?;
@@ -163,7 +162,7 @@ fn batch(record: &pb::BatchRecord, place: LogPlace, change: &HubChange<'_>) -> R
     Ok(())
 }
 
-fn check(record: &pb::CheckRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+fn check(record: &pb::CheckRecord, place: LogPlace, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let (change, at) = (telling.change, telling.at);
     let organisation = organisation(&record.organisation)?;
     let day = at.local_day();
@@ -227,7 +226,7 @@ fn existing(
     Ok(())
 }
 
-fn decision(record: &pb::DecisionRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+fn decision(record: &pb::DecisionRecord, place: LogPlace, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let (change, read_back) = (telling.change, telling.read_back);
     let organisation = organisation(&record.organisation)?;
     let at = telling.at;
@@ -350,7 +349,7 @@ fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figu
     }
 }
 
-fn revocation(record: &pb::RevocationRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+fn revocation(record: &pb::RevocationRecord, place: LogPlace, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let (change, read_back) = (telling.change, telling.read_back);
     let organisation = organisation(&record.organisation)?;
     let day = telling.at.local_day();
@@ -387,7 +386,7 @@ fn take_back_report(
     Ok(())
 }
 
-fn event(record: &pb::EventRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+fn event(record: &pb::EventRecord, place: LogPlace, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     use pb::acknowledge_request::Event;
     let change = telling.change;
     let organisation = organisation(&record.organisation)?;

@@ -10,7 +10,7 @@ use crate::wire::pb;
 use crate::wire::recall::case_id;
 
 /// Opens the case of a prompt.
-pub(super) fn open(id: PromptId, kept: &KeptPrompt, asked: &AskedAbout, telling: &Telling<'_>) -> Result<(), HubError> {
+pub(super) fn open(id: PromptId, kept: &KeptPrompt, asked: &AskedAbout, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let case = KeptCase {
         id: case_id(id, telling.place.sequence),
         prompt: id,
@@ -27,13 +27,13 @@ pub(super) fn open(id: PromptId, kept: &KeptPrompt, asked: &AskedAbout, telling:
 }
 
 /// Closes the case of a prompt whose decision was taken back or replaced.
-pub(super) fn take_back(id: PromptId, telling: &Telling<'_>) -> Result<(), HubError> {
+pub(super) fn take_back(id: PromptId, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let Some(case) = telling.change.case_on(id)?.filter(|case| case.closed.is_none()) else { return Ok(()) };
     Ok(telling.change.put_case(&KeptCase { closed: Some((telling.at, telling.place)), ..case })?)
 }
 
 /// Closes a case with what was found; a right link is offered again.
-pub(super) fn close(record: &pb::CaseClosedRecord, telling: &Telling<'_>) -> Result<(), HubError> {
+pub(super) fn close(record: &pb::CaseClosedRecord, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let id: CaseId = fixed("case_id", &record.case_id)?;
     let Some(case) = telling.change.case(id)?.filter(|case| case.closed.is_none()) else { return Ok(()) };
     if record.finding() == pb::CaseFinding::LinkRight {

@@ -23,18 +23,18 @@ use crate::wire::record::Record;
 use crate::wire::statement::Statement;
 
 /// The record that is applied, and the tables that it changes.
-pub(super) struct Telling<'a> {
+pub(super) struct Telling<'a, 'c> {
     /// Where the record stands.
     pub place: LogPlace,
     /// When it was recorded.
     pub at: Moment,
     /// The tables.
-    pub change: &'a HubChange<'a>,
+    pub change: &'a HubChange<'c>,
     /// Reads earlier records.
     pub read_back: &'a ReadBack<'a>,
 }
 
-impl Telling<'_> {
+impl Telling<'_, '_> {
     /// Takes the entries of a batch: later versions concern whoever knows an earlier one.
     pub(super) fn versions(&self, indexed: &[IndexEntry]) -> Result<(), HubError> {
         let is_later = |entry: &&IndexEntry| entry.version > 1 || entry.status == ResultStatus::Withdrawn;
@@ -249,7 +249,7 @@ pub(super) fn rely(
     asked: &AskedAbout,
     doctor: Doctor,
     relation: Relation,
-    telling: &Telling<'_>,
+    telling: &Telling<'_, '_>,
 ) -> Result<(), HubError> {
     if relation >= Relation::Accepted {
         telling.relies(kept.result, &doctor, asked.place, kept.check)?;
@@ -272,7 +272,7 @@ pub(super) fn doctor(organisation: &str, actor: Option<&pb::Actor>, asker: &str)
 }
 
 /// Notes the results that were opened without an order.
-pub(super) fn opened(record: &pb::AccessRecord, access: &pb::Access, telling: &Telling<'_>) -> Result<(), HubError> {
+pub(super) fn opened(record: &pb::AccessRecord, access: &pb::Access, telling: &Telling<'_, '_>) -> Result<(), HubError> {
     let doctor = doctor(&access.organisation, access.actor.as_ref(), "")?;
     let patient = fixed("patient", &record.patient)?;
     for opened in &record.opened {
