@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use concord::app::backup::{self, BackupArgs, RestoreArgs};
+use concord::app::bench::{self, BenchArgs};
 use concord::app::ca::{self, CaArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
@@ -60,6 +61,7 @@ enum Command {
     Restore(RestoreArgs),
     Rebuild(RebuildArgs),
     Probe(ProbeArgs),
+    Bench(BenchArgs),
     Demo(DemoArgs),
     Render(RenderArgs),
     #[command(hide = true)]
@@ -94,6 +96,7 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
+        Command::Bench(args) => Ok(bench::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Map(args) => Ok(map::run(args, out)?),

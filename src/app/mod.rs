@@ -1,6 +1,7 @@
 //! Floor 6: processes and commands: configuration, wiring, the demo.
 
 pub mod backup;
+pub mod bench;
 pub mod ca;
 mod ca_folder;
 pub mod client;

@@ -103,6 +103,8 @@ pub const NOTE_SIGNATURES_MAX: usize = 64;
 pub const ORGANISATIONS_COUNTED_MAX: usize = 10_000;
 /// Most spans that wait for the collector; more are dropped, and counted.
 pub const SPANS_WAITING_MAX: usize = 8_192;
+/// Most bytes of labelled cases that one run of the accuracy benchmark reads.
+pub const CASES_BYTES_MAX: u64 = 4 << 30;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");

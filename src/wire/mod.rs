@@ -1,5 +1,6 @@
 //! Floor 2: outside formats to values and back, as pure functions over bytes: HL7 v2, DICOM, protobuf, CSV.
 
+pub mod accuracy;
 pub mod batch;
 pub mod cds;
 pub mod consent;
