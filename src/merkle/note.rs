@@ -2,6 +2,8 @@
 //!
 //! Source: C2SP signed-note.
 
+mod cosignature;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -9,6 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use ed25519_dalek::{SIGNATURE_LENGTH, Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+pub use self::cosignature::{COSIGNED_AS, Cosignature, WitnessKey};
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::limits::{KEY_BYTES_MAX, NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX};
 
@@ -204,6 +207,12 @@ impl Note {
         short.ok_or(NoteError::Malformed { length: bytes.len() })
     }
 
+    /// Leaves out every signature that is not by one of `keys`, unchecked.
+    pub fn only(mut self, keys: &[VerifierKey]) -> Self {
+        self.lines.retain(|line| keys.iter().any(|key| key.name == line.name && key.id == line.id));
+        self
+    }
+
     /// Checks every signature by one of `keys` and gives the text; signatures by other keys count for nothing.
     ///
     /// # Errors
@@ -224,11 +233,14 @@ impl Note {
 impl fmt::Display for Note {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(formatter, "{}", self.text)?;
-        for SignatureLine { name, id, signature } in &self.lines {
-            let encoded = BASE64_STANDARD.encode([id.0.as_slice(), signature].concat());
-            writeln!(formatter, "{LINE_START}{name} {encoded}")?;
-        }
-        Ok(())
+        self.lines.iter().try_for_each(|line| writeln!(formatter, "{line}"))
+    }
+}
+
+impl fmt::Display for SignatureLine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let encoded = BASE64_STANDARD.encode([self.id.0.as_slice(), &self.signature].concat());
+        write!(formatter, "{LINE_START}{} {encoded}", self.name)
     }
 }
 

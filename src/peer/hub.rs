@@ -25,6 +25,7 @@ use pb::identity_client::IdentityClient;
 use pb::orders_client::OrdersClient;
 use pb::publication_client::PublicationClient;
 use pb::retrieval_client::RetrievalClient;
+use pb::transparency_client::TransparencyClient;
 
 /// The hub, as one or several instances of which any may answer; clones are the same client.
 #[derive(Clone)]

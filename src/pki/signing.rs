@@ -15,6 +15,7 @@ use crate::domain::adcode::Adcode;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::organisation::{CertificateSerial, OrganisationCode, Role};
 use crate::domain::time::Moment;
+use crate::merkle::note::COSIGNED_AS;
 
 /// The name of a signing key: the first 8 bytes of the SHA-256 of its raw public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,12 @@ impl SigningKey {
     /// Signs `bytes` as something of `domain`.
     pub fn sign(&self, domain: SigningDomain, bytes: &[u8]) -> [u8; 64] {
         self.key.sign(&separated(domain, bytes)).to_bytes()
+    }
+
+    /// Signs what a witness says of a checkpoint, as it is: it begins otherwise than whatever [`SigningKey::sign`] signs.
+    pub fn cosign(&self, message: &[u8]) -> [u8; 64] {
+        assert!(message.starts_with(COSIGNED_AS.as_bytes()), "only cosignatures are signed without a domain");
+        self.key.sign(message).to_bytes()
     }
 
     /// Shows the record by which others verify the key's signatures.

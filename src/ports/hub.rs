@@ -24,6 +24,15 @@ pub trait HubLink: Send + Sync + 'static {
         batches: mpsc::Receiver<Bytes>,
         receipts: mpsc::Sender<Bytes>,
     ) -> impl Future<Output = Result<(), HubError>> + Send;
+
+    /// Gives a signed checkpoint of the hub's log that covers at least `known_size` entries, or the newest there is.
+    fn checkpoint(&self, known_size: u64) -> impl Future<Output = Result<String, HubError>> + Send;
+
+    /// Gives the proof that the log of `second` entries extends that of `first`.
+    fn consistency(&self, first: u64, second: u64) -> impl Future<Output = Result<Vec<[u8; 32]>, HubError>> + Send;
+
+    /// Hands over a cosignature under a checkpoint of the hub.
+    fn cosign(&self, checkpoint: String, cosignature: String) -> impl Future<Output = Result<(), HubError>> + Send;
 }
 
 /// What the hub says of a person.

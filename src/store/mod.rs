@@ -8,5 +8,6 @@ pub mod node;
 pub mod originals;
 mod packing;
 pub mod projection;
+pub mod seen;
 pub mod sum;
 pub mod tiles;

@@ -20,6 +20,7 @@ use crate::store::journal::{Journal, JournalError, JournalOptions};
 use crate::store::node::NodeState;
 use crate::store::originals::{Originals, OriginalsError};
 use crate::store::projection::ProjectionError;
+use crate::store::seen::SeenCheckpoints;
 use crate::sys::files::{self, FileError};
 use crate::sys::random;
 use crate::wire::batch::SIGNED_AS;
@@ -75,8 +76,12 @@ pub fn signing(config: &NodeConfig) -> Result<Signing, PartsError> {
     }
     let der = CertificateDer::from_pem_slice(&certificate).map_err(|_| SigningError::Certificate)?;
     let key_id = key.record().key_id.0;
+    let (public_key, key) = (key.record().public_key, Arc::new(key));
+    let cosigning = Arc::clone(&key);
     let sign = Arc::new(move |header: &[u8]| key.sign(SigningDomain(SIGNED_AS), header));
-    Ok(Signing { signer: BatchSigner { key_id, sign }, certificate: Bytes::copy_from_slice(&der) })
+    let cosign = Arc::new(move |message: &[u8]| cosigning.cosign(message));
+    let signer = BatchSigner { key_id, sign, cosign, public_key };
+    Ok(Signing { signer, certificate: Bytes::copy_from_slice(&der) })
 }
 
 /// Opens journal, originals and projections. Blocks.
@@ -103,6 +108,7 @@ pub fn open(
         journal,
         state: state.state,
         originals,
+        seen: SeenCheckpoints::new(&config.data),
         terms,
         signer: Arc::new(move || signing.current().signer.clone()),
         cache_key: cache_key(config)?,

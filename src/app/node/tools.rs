@@ -110,6 +110,11 @@ pub async fn status(node: &NodeAddress, out: &mut dyn Write) -> Result<(), ToolE
             "hub_connected": now.hub_connected,
             "pipeline_position": now.pipeline_position,
             "journal_size": now.journal_size,
+            "log_size": now.log_size,
+            "log_seen_age_s": now.log_seen_age_s,
+            "log_refused": now.log_refused,
+            "witness_key": now.witness_key,
+            "cosignatures": now.cosignatures,
         });
         return Ok(writeln!(out, "{shown}")?);
     }
@@ -119,7 +124,18 @@ pub async fn status(node: &NodeAddress, out: &mut dyn Write) -> Result<(), ToolE
     writeln!(out, "held for somebody       {}", now.results_held)?;
     writeln!(out, "waiting for a receipt   {} batches, the oldest {} s", now.outbox_batches, now.outbox_age_s)?;
     writeln!(out, "hub                     {}", if now.hub_connected { "connected" } else { "not connected" })?;
-    Ok(writeln!(out, "read                    {} of {} records", now.pipeline_position, now.journal_size)?)
+    writeln!(out, "read                    {} of {} records", now.pipeline_position, now.journal_size)?;
+    let seen = match now.log_seen_age_s {
+        Some(age_s) => {
+            format!("{} entries, seen to grow {age_s} s ago, {} cosignatures", now.log_size, now.cosignatures)
+        }
+        None => format!("{} entries, not seen since the start", now.log_size),
+    };
+    writeln!(out, "the hub's log           {seen}")?;
+    if !now.log_refused.is_empty() {
+        writeln!(out, "THE HUB'S LOG WAS NOT BELIEVED: {}; see docs/operations.md", now.log_refused)?;
+    }
+    Ok(writeln!(out, "witness key             {}", now.witness_key)?)
 }
 
 /// Lists what waits for somebody.

@@ -3,6 +3,7 @@
 
 pub(in crate::app) mod chain;
 mod data;
+mod evidence;
 mod remote;
 mod segments;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use rustls_pki_types::pem::PemObject;
 use serde_json::json;
 use tonic::Status;
 
+use self::evidence::Evidence;
 use self::tree::Disagreement;
 use crate::app::client::{ClientError, HubArguments};
 use crate::app::process;
@@ -30,7 +32,7 @@ use crate::sys::files::{self, FileError};
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord verify --data /var/lib/concord/hub\n  \
     concord verify --data copy --log-key log.vkey --authority ca.pem\n  \
-    concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n\n\
+    concord verify --data hub --receipts node --since checkpoint.seen\n  concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n\n\
     Exit status 0 when everything agrees; 1 otherwise, and the first thing that does not is named.")]
 pub struct VerifyArgs {
     /// The data folder of a stopped hub, or a copy: `entries`, `tile` and `checkpoint`.
@@ -42,9 +44,12 @@ pub struct VerifyArgs {
     /// The authority's certificate; signing keys must then be certified by it.
     #[arg(long)]
     authority: Option<PathBuf>,
-    /// The checkpoint seen last: the log must extend it. It is replaced by the one seen now.
-    #[arg(long, conflicts_with = "data")]
+    /// The checkpoint seen last: the log must extend it. With --hub it is replaced by the one seen now.
+    #[arg(long)]
     since: Option<PathBuf>,
+    /// The data folder of a hospital's node, or a copy: the receipts in its journal must agree. May be given often.
+    #[arg(long, requires = "data")]
+    receipts: Vec<PathBuf>,
     /// Writes JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -129,14 +134,22 @@ fn folder_answer(args: &VerifyArgs, folder: &Path, progress: &ProgressBar) -> Re
     let beside = folder.join("log.vkey");
     let key = key(args.log_key.as_deref().unwrap_or(&beside.to_string_lossy()))?;
     let authority = args.authority.as_deref().map(authority).transpose()?;
-    let sound = data::check(folder, &key, authority, progress)?;
+    let (mut evidence, mut receipts) = (Evidence::default(), 0);
+    if let Some(path) = &args.since {
+        evidence.add_checkpoint(&files::read(path)?, &key, "the checkpoint seen before")?;
+    }
+    for node in &args.receipts {
+        receipts += evidence.add_receipts(node, &key)?;
+    }
+    let sound = data::check(folder, &key, authority, evidence, progress)?;
     let counts = sound.counts;
     let record = json!({
         "sound": true, "log_size": sound.head.size, "root": sound.head.root.to_string(),
         "uncovered": sound.uncovered, "publishers": counts.publishers, "batches": counts.batches,
-        "entries": counts.entries, "statements": counts.statements,
+        "entries": counts.entries, "statements": counts.statements, "receipts": receipts,
+        "cosigned_size": sound.cosigned.map(|(size, _)| size), "cosignatures": sound.cosigned.map(|(_, count)| count),
     });
-    let text = format!(
+    let mut text = format!(
         "{} records agree with the log, root {}; {} batches of {} publishers with {} entries, {} statements; \
          {} records after the checkpoint",
         sound.head.size,
@@ -147,6 +160,12 @@ fn folder_answer(args: &VerifyArgs, folder: &Path, progress: &ProgressBar) -> Re
         counts.statements,
         sound.uncovered
     );
+    if let Some((size, count)) = sound.cosigned {
+        text.push_str(&format!("; {count} witnesses have cosigned {size} of them"));
+    }
+    if receipts > 0 {
+        text.push_str(&format!("; {receipts} receipts agree"));
+    }
     Ok((record, text))
 }
 

@@ -45,7 +45,7 @@ pub fn check(
     progress: &ProgressBar,
 ) -> Result<Seen, VerifyError> {
     let mut client = TransparencyClient::new(channel);
-    let answer = runtime.block_on(client.checkpoint(pb::CheckpointRequest {}))?.into_inner();
+    let answer = runtime.block_on(client.checkpoint(pb::CheckpointRequest::default()))?.into_inner();
     let key = match key {
         Some(key) => key,
         None => answer.verifier_key.parse().map_err(|error| Disagreement::new("verifier key", error))?,

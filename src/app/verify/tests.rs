@@ -6,6 +6,7 @@ use super::data::{Sound, check};
 use super::*;
 use crate::domain::id::Digest;
 use crate::domain::organisation::Role;
+use crate::merkle::checkpoint::Checkpoint;
 use crate::pki::signing::SigningDomain;
 use crate::service::hub::testing::{HOSPITAL, Signer25519, World, caller, code};
 use crate::wire::batch::{self, Batch, Header};
@@ -62,7 +63,7 @@ fn batch(number: u64, previous: Digest, signer: &Signer25519, world: &World) -> 
 fn checked(world: &World, change: impl FnOnce(&Path)) -> Result<Sound, Disagreement> {
     let copy = copy(world.folder.path());
     change(copy.path());
-    check(copy.path(), &world.log_key, None, &ProgressBar::hidden())
+    check(copy.path(), &world.log_key, None, Evidence::default(), &ProgressBar::hidden())
 }
 
 fn copy(from: &Path) -> TempDir {
@@ -135,7 +136,7 @@ async fn a_changed_record_with_a_fresh_checksum_is_found() {
     let wrong = wrong.unwrap_err();
     assert_eq!(
         (wrong.place.as_str(), wrong.problem.as_str()),
-        ("record 100", "its digest is not the entry in the log")
+        ("record 100", "it was changed: its digest is not the entry in the log")
     );
 }
 
@@ -178,7 +179,7 @@ async fn two_records_in_each_others_place_are_found() {
     };
     assert_eq!(swap(false).problem, "record 60 stands in its place");
     let renumbered = swap(true);
-    assert_eq!(renumbered, Disagreement::new("record 50", "its digest is not the entry in the log"));
+    assert_eq!(renumbered, Disagreement::new("record 50", "it was moved: the log's record 60 stands in its place"));
 }
 
 #[tokio::test]
@@ -205,7 +206,7 @@ async fn a_checkpoint_of_another_key_or_another_log_is_refused() {
     let world = world().await;
     let secret = ed25519_dalek::SigningKey::from_bytes(&[6; 32]);
     let other = VerifierKey::new(world.log_key.name().clone(), secret.verifying_key());
-    let wrong = check(world.folder.path(), &other, None, &ProgressBar::hidden()).unwrap_err();
+    let wrong = check(world.folder.path(), &other, None, Evidence::default(), &ProgressBar::hidden()).unwrap_err();
     assert_eq!(wrong.place, "checkpoint");
     let bent = checked(&world, |folder| change(&folder.join("checkpoint"), |bytes| bytes[30] ^= 1)).unwrap_err();
     assert_eq!(bent.place, "checkpoint");
@@ -248,4 +249,150 @@ async fn a_chain_is_followed_by_number_header_root_key_and_signature() {
         let found = outcome(&records).unwrap_err();
         assert!(found.ends_with(problem), "{found}");
     }
+}
+
+/// Writes the records of a segment anew, numbered from 0 and with checksums that fit: what somebody would do who knows
+/// the format.
+fn rewrite(folder: &Path, edit: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    change(&segment(folder), |bytes| {
+        let offsets = offsets(bytes);
+        let mut records: Vec<Vec<u8>> = offsets.windows(2).map(|pair| bytes[pair[0]..pair[1]].to_vec()).collect();
+        edit(&mut records);
+        bytes.truncate(24);
+        for (sequence, mut record) in (0_u64..).zip(records) {
+            record[8..16].copy_from_slice(&sequence.to_le_bytes());
+            let checksum = crc32fast::hash(&record[4..]);
+            record[..4].copy_from_slice(&checksum.to_le_bytes());
+            bytes.extend_from_slice(&record);
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_record_that_was_changed_dropped_inserted_or_moved_is_named_though_every_checksum_fits() {
+    let world = world().await;
+    let wrong = |edit: &dyn Fn(&mut Vec<Vec<u8>>)| {
+        let wrong = checked(&world, |folder| rewrite(folder, edit)).unwrap_err();
+        format!("{}: {}", wrong.place, wrong.problem)
+    };
+    let changed = wrong(&|records| *records[123].last_mut().unwrap() ^= 1);
+    assert_eq!(changed, "record 123: it was changed: its digest is not the entry in the log");
+    let dropped = wrong(&|records| drop(records.remove(123)));
+    assert_eq!(dropped, "record 123: it was dropped, with those up to 123: the log's record 124 stands in its place");
+    let dropped = wrong(&|records| drop(records.drain(123..130)));
+    assert_eq!(dropped, "record 123: it was dropped, with those up to 129: the log's record 130 stands in its place");
+    let doubled = wrong(&|records| records.insert(123, records[7].clone()));
+    assert_eq!(doubled, "record 123: it was moved: the log's record 7 stands in its place");
+    let inserted = wrong(&|records| {
+        let mut strange = records[123].clone();
+        *strange.last_mut().unwrap() ^= 1;
+        records.insert(123, strange);
+    });
+    assert_eq!(inserted, "record 123: it was inserted: the log's record follows it");
+    let moved = wrong(&|records| {
+        let record = records.remove(123);
+        records.insert(200, record);
+    });
+    assert!(moved.starts_with("record 123: "), "{moved}");
+    let swapped = wrong(&|records| records.swap(123, 200));
+    assert_eq!(swapped, "record 123: it was moved: the log's record 200 stands in its place");
+    let batch = wrong(&|records| drop(records.remove(3)));
+    assert!(batch.starts_with("record 3: it was dropped"), "{batch}");
+    let last = wrong(&|records| drop(records.pop()));
+    assert!(last.starts_with(&format!("record {}: it is missing", 3 + MISSES)), "{last}");
+}
+
+/// Rewrites a record, and then with the hub's own key everything that would give it away: what the operator could do.
+fn forge(folder: &Path, edit: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    rewrite(folder, edit);
+    fs::remove_dir_all(folder.join("tile")).unwrap();
+    fs::remove_file(folder.join("head")).unwrap();
+    let mut tiles = crate::store::tiles::TileStore::open(folder).unwrap();
+    let journal = crate::store::journal::JournalReader::open(&folder.join("entries")).unwrap();
+    crate::app::backup::extend_log(&mut tiles, &journal, journal.next_sequence(), &mut |_| ()).unwrap();
+    let secret = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+    let key =
+        VerifierKey::new("log.example.cn/520000".parse().unwrap(), ed25519_dalek::SigningKey::verifying_key(&secret));
+    let text = Checkpoint::new(key.name(), tiles.head()).to_string();
+    let sign = |text: &[u8]| ed25519_dalek::Signer::sign(&secret, text).to_bytes();
+    let note = crate::merkle::note::Note::sign(text, &key, sign).unwrap();
+    fs::write(folder.join("checkpoint"), note.to_string()).unwrap();
+}
+
+#[tokio::test]
+async fn an_operator_who_rewrites_everything_is_convicted_by_receipts_checkpoints_and_chains() {
+    let world = World::new().await;
+    let signer = world.signer(HOSPITAL, Role::Hospital, 3);
+    let publisher = caller(HOSPITAL, Role::Hospital);
+    let certificate = bytes::Bytes::from(signer.certificate_der.clone());
+    let node = tempfile::tempdir().unwrap();
+    let journal = node.path().join("journal");
+    let (journal, _) = crate::store::journal::Journal::open(&journal, Default::default()).unwrap();
+    let mut previous = Digest::new([0; 32]);
+    let mut seen = String::new();
+    for number in 1..=3 {
+        let batch = batch(number, previous, &signer, &world);
+        previous = batch.header_digest();
+        let receipt = world.hub.take_batch(&publisher, batch.encode(), &certificate).await.unwrap();
+        seen = receipt.checkpoint.clone();
+        let record = pb::ReceiptRecord { receipt: prost::Message::encode_to_vec(&receipt).into(), rejected: vec![] };
+        journal.append(4, prost::Message::encode_to_vec(&record).into()).await.unwrap();
+    }
+    let miss = |number: u32| {
+        let at = Some(world.hub.now().into());
+        Record::Miss(pb::MissRecord { organisation: HOSPITAL.into(), check_key: format!("{number:06}"), cause: 0, at })
+    };
+    world.records(&(0..20).map(miss).collect::<Vec<_>>()).await;
+
+    let judged = |folder: &Path, receipts: bool, since: bool| {
+        let mut evidence = Evidence::default();
+        if receipts {
+            assert_eq!(evidence.add_receipts(node.path(), &world.log_key).unwrap(), 3);
+        }
+        if since {
+            evidence.add_checkpoint(seen.as_bytes(), &world.log_key, "the checkpoint seen before").unwrap();
+        }
+        check(folder, &world.log_key, None, evidence, &ProgressBar::hidden())
+    };
+    judged(world.folder.path(), true, true).unwrap();
+
+    // Records: policy, key, three batches, misses. A record that no chain ties is taken out behind what others have seen.
+    let copy = copy(world.folder.path());
+    forge(copy.path(), |records| drop(records.remove(10)));
+    judged(copy.path(), true, true).unwrap();
+    let whole = world.hub.checkpoint().unwrap().0;
+    let mut evidence = Evidence::default();
+    evidence.add_checkpoint(whole.as_bytes(), &world.log_key, "a witness").unwrap();
+    let lost = check(copy.path(), &world.log_key, None, evidence, &ProgressBar::hidden()).unwrap_err();
+    assert_eq!(
+        (lost.place.as_str(), lost.problem.contains("a witness knows one of 25")),
+        ("record 24", true),
+        "{lost:?}"
+    );
+
+    // A batch is changed in what its publisher does not sign, the time at which it was taken.
+    let batched = self::copy(world.folder.path());
+    forge(batched.path(), |records| {
+        let batch = Record::decode(1, records[3][21..].to_vec().into()).unwrap();
+        let Record::Batch(mut batch) = batch else { unreachable!("the policy, the key, then batches") };
+        batch.received_at = Some(world.hub.now().plus_hours(-5).into());
+        let payload = Record::Batch(batch).payload();
+        records[3].truncate(21);
+        records[3].extend_from_slice(&payload);
+        let length = u32::try_from(payload.len()).unwrap();
+        records[3][4..8].copy_from_slice(&length.to_le_bytes());
+    });
+    judged(batched.path(), false, false).unwrap();
+    let receipted = judged(batched.path(), true, false).unwrap_err();
+    assert_eq!(receipted.place, "record 3", "{receipted:?}");
+    assert!(receipted.problem.starts_with("receipt in record 1 of "), "{receipted:?}");
+    let known = judged(batched.path(), false, true).unwrap_err();
+    assert_eq!(known.place, "records 0 to 4", "{known:?}");
+
+    // A batch is dropped: the chain of its publisher has a hole.
+    let holed = self::copy(world.folder.path());
+    forge(holed.path(), |records| drop(records.remove(3)));
+    let found = judged(holed.path(), false, false).unwrap_err();
+    assert_eq!(found.place, "record 3");
+    assert!(found.problem.ends_with("the one before it has number 1"), "{found:?}");
 }

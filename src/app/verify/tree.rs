@@ -55,6 +55,11 @@ impl TreeCheck {
         self.frontier.size()
     }
 
+    /// Gives the root over the entries taken.
+    pub fn root(&self) -> Hash {
+        self.frontier.root()
+    }
+
     /// Gives the bundle entry that is served for the next record.
     ///
     /// # Errors

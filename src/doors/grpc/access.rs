@@ -34,6 +34,7 @@ pub const HUB: &[(&str, &[Role])] = &[
     ("/concord.v1.Transparency/Checkpoint", &Role::ALL),
     ("/concord.v1.Transparency/InclusionProof", &Role::ALL),
     ("/concord.v1.Transparency/ConsistencyProof", &Role::ALL),
+    ("/concord.v1.Transparency/Cosign", HOSPITALS),
     ("/concord.v1.Transparency/Tile", &Role::ALL),
     ("/concord.v1.Oversight/Statistics", OVERSEERS),
     ("/concord.v1.Oversight/FollowUps", FOLLOWERS),

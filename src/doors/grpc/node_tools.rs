@@ -38,6 +38,8 @@ impl<L: HubLink> NodeService for NodeToolsDoor<L> {
     async fn status(&self, request: Request<pb::StatusRequest>) -> Result<Response<pb::StatusResponse>, Status> {
         self.own.permit(&request)?;
         let (now, figures) = (self.node.status().await.map_err(|error| of(&error))?, self.node.figures());
+        let log = self.node.log_view();
+        let age_s = |at| u64::try_from(self.clock.now().ms_since(at) / 1_000).unwrap_or(0);
         Ok(Response::new(pb::StatusResponse {
             organisation: self.own.0.to_string(),
             messages_taken: figures.messages_taken.value(),
@@ -50,6 +52,11 @@ impl<L: HubLink> NodeService for NodeToolsDoor<L> {
             hub_connected: now.hub_connected,
             pipeline_position: now.pipeline_position,
             journal_size: now.journal_size,
+            log_size: log.size,
+            log_seen_age_s: log.seen_at.map(age_s),
+            log_refused: log.refused,
+            witness_key: log.witness_key,
+            cosignatures: figures.cosignatures.value(),
         }))
     }
 

@@ -22,8 +22,23 @@ impl Transparency for TransparencyDoor {
         request: Request<pb::CheckpointRequest>,
     ) -> Result<Response<pb::CheckpointResponse>, Status> {
         permit(&request)?;
-        let (checkpoint, key) = self.blocking(Hub::checkpoint).await?;
-        Ok(Response::new(pb::CheckpointResponse { checkpoint, verifier_key: key.to_string() }))
+        let known_size = request.into_inner().known_size;
+        let shown = move |hub: &Hub| {
+            let (newest, key) = hub.checkpoint()?;
+            let checkpoint = known_size.map_or(Ok(newest), |known_size| hub.offered_checkpoint(known_size))?;
+            let (cosigned, witness_keys) = hub.cosigned_checkpoint()?;
+            Ok(pb::CheckpointResponse { checkpoint, verifier_key: key.to_string(), cosigned, witness_keys })
+        };
+        self.blocking(shown).await.map(Response::new)
+    }
+
+    async fn cosign(&self, request: Request<pb::CosignRequest>) -> Result<Response<pb::CosignResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        let sent = request.into_inner();
+        let pb::CosignRequest { checkpoint, cosignature, signing_certificate } = sent;
+        let take = move |hub: &Hub| hub.take_cosignature(&caller, &checkpoint, &cosignature, &signing_certificate);
+        let count = self.blocking(take).await?;
+        Ok(Response::new(pb::CosignResponse { cosignatures: u32::try_from(count).unwrap_or(u32::MAX) }))
     }
 
     async fn inclusion_proof(

@@ -9,7 +9,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Request;
 
-use super::{CALL_WAIT, CallError, HubClient, IdentityClient, PublicationClient};
+use super::{CALL_WAIT, CallError, HubClient, IdentityClient, PublicationClient, TransparencyClient};
 use crate::domain::id::{Digest, Pseudonym};
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::domain::person::Person;
@@ -57,6 +57,27 @@ impl HubLink for HubClient {
                 Some(_) => {}
             }
         }
+    }
+
+    async fn checkpoint(&self, known_size: u64) -> Result<String, HubError> {
+        let sent = pb::CheckpointRequest { known_size: Some(known_size) };
+        let asked = |channel, sent| async move { TransparencyClient::new(channel).checkpoint(sent).await };
+        Ok(self.call(sent, CALL_WAIT, asked).await?.checkpoint)
+    }
+
+    async fn consistency(&self, first: u64, second: u64) -> Result<Vec<[u8; 32]>, HubError> {
+        let sent = pb::ConsistencyProofRequest { first, second };
+        let asked = |channel, sent| async move { TransparencyClient::new(channel).consistency_proof(sent).await };
+        let answer = self.call(sent, CALL_WAIT, asked).await?;
+        let hashes = answer.hashes.iter().map(|hash| <[u8; 32]>::try_from(hash.as_ref()));
+        hashes.collect::<Result<_, _>>().map_err(|_| HubError::Answer)
+    }
+
+    async fn cosign(&self, checkpoint: String, cosignature: String) -> Result<(), HubError> {
+        let signing_certificate = (self.signing_certificate.0)();
+        let sent = pb::CosignRequest { checkpoint, cosignature, signing_certificate };
+        let asked = |channel, sent| async move { TransparencyClient::new(channel).cosign(sent).await };
+        Ok(self.call(sent, CALL_WAIT, asked).await.map(drop)?)
     }
 }
 

@@ -44,6 +44,7 @@ pub mod transparency;
 mod tunnel;
 mod turn;
 mod viewing;
+mod witness;
 
 use std::sync::Arc;
 
@@ -63,6 +64,7 @@ use crate::service::hub::registry::Registry;
 use crate::service::hub::retrieval::Retrieval;
 use crate::service::hub::standing::Figures;
 use crate::service::hub::turn::Turns;
+use crate::service::hub::witness::Witnesses;
 use crate::store::hub::HubState;
 use crate::store::tiles::TileReader;
 
@@ -107,6 +109,8 @@ pub struct Hub {
     retrieval: Retrieval,
     /// What is counted.
     figures: Figures,
+    /// Checkpoints that nodes cosign.
+    witnesses: Witnesses,
 }
 
 impl Hub {
@@ -121,6 +125,7 @@ impl Hub {
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),
             figures: Figures::default(),
+            witnesses: Witnesses::default(),
         }
     }
 

@@ -14,19 +14,20 @@ use super::error::NodeError;
 use super::figures::Figures;
 use super::ledger::{self, NodeRecord};
 use super::terms::Terms;
+use super::witness::Watch;
 use crate::domain::entry::Entry;
 use crate::domain::id::ResultId;
 use crate::domain::identifier::IdentifierType;
 use crate::domain::limits::RECORD_BYTES_MAX;
 use crate::domain::log::BatchNumber;
 use crate::domain::organisation::OrganisationCode;
-use crate::merkle::note::{KeyName, VerifierKey};
-use crate::merkle::proof::TreeHead;
+use crate::merkle::note::{KeyName, VerifierKey, WitnessKey};
 use crate::ports::clock::Clock;
 use crate::ports::trace::Tracer;
 use crate::store::journal::{Journal, Position, Scan};
 use crate::store::node::{KnownResult, NodeState};
 use crate::store::originals::Originals;
+use crate::store::seen::SeenCheckpoints;
 use crate::wire::batch::Batch;
 use crate::wire::hl7::SourceSettings;
 use crate::wire::known_as::IdentifierTable;
@@ -64,12 +65,16 @@ pub struct BatchSigner {
     pub key_id: [u8; 8],
     /// Signs the bytes of a batch header, as something of the domain `wire::batch::SIGNED_AS`.
     pub sign: Arc<SignHeader>,
+    /// Signs what the node says of a checkpoint, as it is.
+    pub cosign: Arc<SignHeader>,
+    /// The raw public key.
+    pub public_key: [u8; 32],
 }
 
 /// Gives the key under which batches are sealed now; a hospital may renew its key while the node runs.
 pub type CurrentSigner = dyn Fn() -> BatchSigner + Send + Sync;
 
-/// Signs the bytes of a batch header.
+/// Signs bytes, with whatever stands before them.
 pub type SignHeader = dyn Fn(&[u8]) -> [u8; 64] + Send + Sync;
 
 /// What a node is made of.
@@ -82,6 +87,8 @@ pub struct NodeParts {
     pub state: NodeState,
     /// The originals.
     pub originals: Originals,
+    /// What was seen of the hub's log.
+    pub seen: SeenCheckpoints,
     /// Catalogue and mapping, replaced while the node runs.
     pub terms: watch::Receiver<Arc<Terms>>,
     /// Gives who signs batches.
@@ -104,8 +111,9 @@ pub(super) struct Core {
     pub figures: Figures,
     /// Traces the sending of batches, where somebody asked for it.
     pub tracer: OnceLock<Tracer>,
-    /// The largest tree that the hub has shown since the start.
-    pub head: Mutex<Option<TreeHead>>,
+    pub seen: SeenCheckpoints,
+    /// The hub's log, as this node has seen it.
+    pub watch: Watch,
     /// What the projections are fed next; one writer at a time, so that their position never runs ahead of a change.
     applying: Mutex<Scan>,
     /// Turns of those who take in the same thing at the same time.
@@ -120,6 +128,8 @@ impl Core {
         let reading = Mutex::new(parts.journal.scan(parts.state.read_to()?.0));
         let applying = Mutex::new(parts.journal.scan(parts.state.applied()?.0));
         let core = Self {
+            watch: Watch::open(&parts.seen, &parts.settings.hub_log, &parts.settings.hub_keys)?,
+            seen: parts.seen,
             settings: parts.settings,
             journal: parts.journal,
             state: parts.state,
@@ -130,7 +140,6 @@ impl Core {
             clock: parts.clock,
             figures: Figures::default(),
             tracer: OnceLock::new(),
-            head: Mutex::default(),
             applying,
             turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
             reading,
@@ -184,6 +193,21 @@ impl Core {
         }
         let digest = wire::field::fixed("digest", &record.digest).map_err(|_| NodeError::Record { sequence: 0 })?;
         Ok(self.originals.read_all(digest, RECORD_BYTES_MAX as u64)?.into())
+    }
+
+    /// Gives the key under which the node cosigns now, and what signs with it; nothing where the log's name is too long.
+    pub fn witness(&self) -> Option<(WitnessKey, BatchSigner)> {
+        let signer = (self.signer)();
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&signer.public_key).ok()?;
+        let who = self.settings.publisher.to_string();
+        Some((WitnessKey::under(&self.settings.hub_log, &who, key).ok()?, signer))
+    }
+
+    /// Gives the least size of the hub's log that receipts have shown; 0 where they were another log's.
+    pub fn known_size(&self) -> Result<u64, NodeError> {
+        let believed = self.seen.believed().map_err(NodeError::Seen)?;
+        let is_another = believed.is_some_and(|note| note.lines().next() != Some(self.settings.hub_log.as_str()));
+        if is_another { Ok(0) } else { Ok(self.state.tree_size()?) }
     }
 
     /// Gives a message that lies in a record of the journal.

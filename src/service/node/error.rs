@@ -26,6 +26,9 @@ pub enum NodeError {
     /// The hub's receipt is not to be believed.
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
+    /// What was seen of the hub's log cannot be read or kept; look at the disk.
+    #[error("the checkpoint seen last: {0}")]
+    Seen(std::io::Error),
     /// A record of the journal is not one of this version.
     #[error("record {sequence} of the node's journal cannot be read")]
     Record {
@@ -59,7 +62,7 @@ impl Faulty for NodeError {
             Self::Originals(error) => error.fault(),
             Self::Hub(error) => error.fault(),
             Self::Receipt(error) => error.fault(),
-            Self::Record { .. } => Fault::Broken,
+            Self::Record { .. } | Self::Seen(_) => Fault::Broken,
             Self::Stopping => Fault::Busy,
         }
     }

@@ -45,6 +45,10 @@ pub struct Figures {
     misses: [Counter; CAUSES.len()],
     /// The tunnels, by the address of the instance.
     tunnels: Mutex<BTreeMap<String, bool>>,
+    /// Times that the hub's log was not believed.
+    pub log_refused: Counter,
+    /// Cosignatures that the hub has taken.
+    pub cosignatures: Counter,
 }
 
 impl Figures {
@@ -96,6 +100,7 @@ impl Figures {
         page.one(table::COVERAGE, if all == 0 { 1.0 } else { number(mapped) / number(all) });
         page.begin(table::RECEIPTS).sample(&[("outcome", "believed")], number(self.receipts.value()));
         page.sample(&[("outcome", "refused")], number(self.receipts_refused.value()));
+        page.count(table::LOG_REFUSED, &self.log_refused).count(table::COSIGNATURES, &self.cosignatures);
         page.begin(table::MISSES);
         for ((_, cause), counter) in CAUSES.iter().zip(&self.misses) {
             page.sample(&[("cause", cause)], number(counter.value()));
@@ -125,6 +130,8 @@ impl Default for Figures {
             observations_unmapped: Counter::default(),
             receipts: Counter::default(),
             receipts_refused: Counter::default(),
+            log_refused: Counter::default(),
+            cosignatures: Counter::default(),
             misses: std::array::from_fn(|_| Counter::default()),
             tunnels: Mutex::default(),
         }

@@ -26,6 +26,7 @@ pub mod terms;
 pub(crate) mod tests;
 pub mod tunnel;
 mod versions;
+mod witness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use self::pipeline::Step;
 pub use self::rebuild::rebuild;
 use self::sheet::Held;
 use self::terms::Terms;
+pub use self::witness::LogView;
 use crate::domain::id::{Digest, Pseudonym};
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::person::Person;
@@ -112,7 +114,7 @@ impl<L: HubLink> Node<L> {
         tokio::select! {
             () = stop.cancelled() => {}
             () = self.poisoned() => {}
-            ((), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending()) } => {}
+            ((), (), (), ()) = async { tokio::join!(self.keep_reading(), self.keep_rereading(), self.keep_sending(), self.keep_looking()) } => {}
         }
     }
 
@@ -142,6 +144,19 @@ impl<L: HubLink> Node<L> {
             Err(_) => work.end("FAILED", Outcome::Failed),
         };
         sent
+    }
+
+    /// Looks at the hub's log, once, and cosigns it if it only grew.
+    ///
+    /// # Errors
+    /// [`NodeError::Receipt`] when it is not believed.
+    pub async fn look(&self) -> Result<(), NodeError> {
+        witness::look(&self.core, self.link.as_ref()).await
+    }
+
+    /// Gives what is known of the hub's log.
+    pub fn log_view(&self) -> LogView {
+        self.core.watch.view(self.core.witness().map(|(key, _)| key))
     }
 
     /// Gives the pseudonym of a person, or why there is none.
@@ -314,6 +329,10 @@ impl<L: HubLink> Node<L> {
                 return;
             }
         }
+    }
+
+    async fn keep_looking(&self) {
+        witness::keep_looking(&self.core, self.link.as_ref()).await;
     }
 
     async fn keep_sending(&self) {

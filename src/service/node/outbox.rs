@@ -1,6 +1,6 @@
 //! The outbox: streams batches that have no receipt to the hub, in order, and believes no receipt that does not hold.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -11,6 +11,7 @@ use super::ledger::{self, NodeRecord};
 use super::names::MESSAGE_MEDIA_TYPE;
 use super::receipt::{self, Receipt};
 use super::sheet::Reason;
+use super::witness;
 use crate::domain::entry::{Content, Entry};
 use crate::domain::limits::{BATCH_ENTRIES_MAX, RECORD_BYTES_MAX};
 use crate::domain::log::BatchNumber;
@@ -38,8 +39,11 @@ pub(super) async fn send<L: HubLink>(core: &Arc<Core>, link: &L) -> Result<usize
     let (batches, to_hub) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
     let (from_hub, receipts) = mpsc::channel(BATCHES_IN_FLIGHT_MAX);
     let sent = group.batches.clone();
-    let (published, fed, recorded) =
-        tokio::join!(link.publish(to_hub, from_hub), feed(core, sent, batches), record(core, group.batches, receipts));
+    let (published, fed, recorded) = tokio::join!(
+        link.publish(to_hub, from_hub),
+        feed(core, sent, batches),
+        record(core, link, group.batches, receipts)
+    );
     // What the receipts say comes first: a receipt that cannot be believed is worse than a stream that broke.
     let recorded = recorded?;
     fed?;
@@ -77,15 +81,16 @@ async fn feed(core: &Arc<Core>, sent: Vec<OutboxBatch>, batches: mpsc::Sender<By
     Ok(())
 }
 
-async fn record(
+async fn record<L: HubLink>(
     core: &Arc<Core>,
+    link: &L,
     expected: Vec<OutboxBatch>,
     mut receipts: mpsc::Receiver<Bytes>,
 ) -> Result<usize, NodeError> {
     let mut recorded = 0;
     for batch in expected {
         let Some(bytes) = receipts.recv().await else { break };
-        let believed = believe(core, &batch, bytes)?;
+        let believed = believe(core, link, &batch, bytes).await?;
         if batch.receipted {
             continue;
         }
@@ -137,23 +142,27 @@ fn reference(core: &Core, entry: &Entry) -> Result<String, NodeError> {
     Ok(Header::of_bytes(&bytes, &SourceSettings::default()).control_id().to_owned())
 }
 
-fn believe(core: &Core, batch: &OutboxBatch, bytes: Bytes) -> Result<Receipt, NodeError> {
+/// Verifies a receipt, and that its checkpoint extends what the hub has shown before.
+async fn believe<L: HubLink>(
+    core: &Arc<Core>,
+    link: &L,
+    batch: &OutboxBatch,
+    bytes: Bytes,
+) -> Result<Receipt, NodeError> {
     let settings = &core.settings;
-    let size_known = core.state.tree_size()?;
-    let mut last = core.head.lock().unwrap_or_else(PoisonError::into_inner);
-    let verified = receipt::verify(bytes, batch.batch.0, batch.header, &settings.hub_log, &settings.hub_keys)
-        .and_then(|receipt| receipt::must_grow(receipt.head, *last, size_known).map(|()| receipt));
-    match verified {
+    let verified = receipt::verify(bytes, batch.batch.0, batch.header, &settings.hub_log, &settings.hub_keys);
+    let verified = match verified {
         Ok(receipt) => {
-            *last = Some(receipt.head);
-            Ok(receipt)
+            let observed = witness::observe(core, link, &receipt.message.checkpoint).await;
+            observed.map(|_| receipt)
         }
-        Err(error) => {
-            core.figures.receipts_refused.add(1);
-            tracing::error!(batch = batch.batch.0, %error, "a receipt of the hub is not believed");
-            Err(error.into())
-        }
+        Err(error) => Err(error.into()),
+    };
+    if let Err(NodeError::Receipt(error)) = &verified {
+        core.figures.receipts_refused.add(1);
+        tracing::error!(batch = batch.batch.0, %error, "a receipt of the hub is not believed");
     }
+    verified
 }
 
 const GROUP_BATCHES_MAX: usize = 256;

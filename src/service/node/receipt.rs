@@ -87,18 +87,6 @@ pub fn verify(
     Ok(Receipt { bytes, message, head })
 }
 
-/// Refuses a tree that shrank, or that differs from the last one of its size.
-///
-/// # Errors
-/// [`ReceiptError::Rewritten`]; keep both receipts, the hub has to explain them.
-pub fn must_grow(head: TreeHead, last: Option<TreeHead>, size_known: u64) -> Result<(), ReceiptError> {
-    let differs = last.is_some_and(|last| last.size == head.size && last.root != head.root);
-    if head.size < size_known || differs {
-        return Err(ReceiptError::Rewritten { size: head.size, known: size_known });
-    }
-    Ok(())
-}
-
 fn hash(bytes: &Bytes) -> Result<Hash, ReceiptError> {
     <[u8; 32]>::try_from(bytes.as_ref()).map(Hash::from).map_err(|_| ReceiptError::Hash)
 }

@@ -5,6 +5,7 @@
 //! An entry of the log is the digest of a journal record, and so always 32 bytes; what the record says stays private.
 //! Signing is not done here.
 
+mod cosigned;
 mod reader;
 #[cfg(test)]
 mod tests;

@@ -100,6 +100,10 @@ metrics! {
     OUTBOX_AGE: Gauge = "concord_outbox_age_seconds", "Age of the oldest batch without a receipt; 0 where there is none.";
     /// Receipts.
     RECEIPTS: Counter = "concord_receipts_total", "Receipts of the hub, by whether they held: believed, refused.";
+    /// Times that a node did not believe the hub's log.
+    LOG_REFUSED: Counter = "concord_log_refused_total", "Times that the hub's log did not extend what this node has seen.";
+    /// Cosignatures of a node.
+    COSIGNATURES: Counter = "concord_cosignatures_total", "Checkpoints of the hub that this node has cosigned.";
     /// Tunnels of a node.
     HUB: Gauge = "concord_hub_connected", "1 while the tunnel to an instance of the hub is open, 0 while it is not, by instance of the hub.";
     /// Misses.
@@ -164,6 +168,8 @@ pub const NODES: &[Metric] = &[
     OUTBOX,
     OUTBOX_AGE,
     RECEIPTS,
+    LOG_REFUSED,
+    COSIGNATURES,
     HUB,
     MISSES,
     MISSES_WAITING,

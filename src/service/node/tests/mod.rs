@@ -6,4 +6,5 @@ mod links;
 mod outbox;
 mod pairs;
 mod pipeline;
+mod witness;
 pub(crate) mod world;

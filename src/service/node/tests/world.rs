@@ -20,7 +20,7 @@ use crate::domain::time::Moment;
 use crate::merkle::checkpoint::Checkpoint;
 use crate::merkle::hash::{Hash, leaf_hash};
 use crate::merkle::note::{KeyName, Note, VerifierKey};
-use crate::merkle::proof::{TreeHead, prove_inclusion_in};
+use crate::merkle::proof::{TreeHead, prove_consistency_in, prove_inclusion_in};
 use crate::merkle::tree::root_of;
 use crate::ports::hub::{ChainPosition, HubError, HubLink, Resolution};
 use crate::service::node::error::IntakeError;
@@ -29,6 +29,7 @@ use crate::service::node::{BatchSigner, Node, NodeParts, NodeSettings, Taken};
 use crate::store::journal::{Journal, JournalOptions};
 use crate::store::node::NodeState;
 use crate::store::originals::Originals;
+use crate::store::seen::SeenCheckpoints;
 use crate::sys::clock::ManualClock;
 use crate::wire::batch::{Batch, digest};
 use crate::wire::hl7::{Reading, SourceSettings};
@@ -48,6 +49,14 @@ pub struct TestHub {
     pub lie: Mutex<Option<fn(&mut pb::Receipt)>>,
     pub taken: Mutex<Vec<Batch>>,
     leaves: Mutex<Vec<Hash>>,
+    /// How often the log began anew: its entries are others each time.
+    era: AtomicUsize,
+    /// The cosignatures that were taken, each with its checkpoint.
+    pub cosigned: Mutex<Vec<(String, String)>>,
+    /// A checkpoint that is shown in place of the true one.
+    pub shown: Mutex<Option<String>>,
+    /// Which byte of the next consistency proofs is changed.
+    pub spoilt_proof: Mutex<Option<usize>>,
 }
 
 impl Default for TestHub {
@@ -59,6 +68,10 @@ impl Default for TestHub {
             lie: Mutex::default(),
             taken: Mutex::default(),
             leaves: Mutex::default(),
+            era: AtomicUsize::default(),
+            cosigned: Mutex::default(),
+            shown: Mutex::default(),
+            spoilt_proof: Mutex::default(),
         }
     }
 }
@@ -74,13 +87,46 @@ impl TestHub {
     pub fn forget(&self) {
         self.taken.lock().unwrap().clear();
         self.leaves.lock().unwrap().clear();
+        self.era.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn entry(&self, header: Digest) -> Digest {
+        match self.era.load(Ordering::SeqCst) {
+            0 => header,
+            era => digest(&[header.as_bytes().as_slice(), &era.to_be_bytes()].concat()),
+        }
+    }
+
+    /// Changes one entry of the log.
+    pub fn rewrite(&self, index: usize) {
+        self.leaves.lock().unwrap()[index] = leaf_hash(b"another");
+    }
+
+    /// Loses the last entries of the log.
+    pub fn lose(&self, count: usize) {
+        let mut leaves = self.leaves.lock().unwrap();
+        let left = leaves.len() - count;
+        leaves.truncate(left);
+    }
+
+    /// Gives the log's leaves.
+    pub fn leaves(&self) -> Vec<Hash> {
+        self.leaves.lock().unwrap().clone()
+    }
+
+    /// Signs the checkpoint over the first entries.
+    pub fn note_of(&self, size: usize) -> String {
+        let leaves = self.leaves();
+        let head = TreeHead { size: size as u64, root: root_of(&leaves[..size]) };
+        let text = Checkpoint::new(&Self::name(), head).to_string();
+        Note::sign(text, &self.verifier(), |text| self.key.sign(text).to_bytes()).unwrap().to_string()
     }
 
     fn name() -> KeyName {
         "hub.example.org/log".parse().unwrap()
     }
 
-    fn verifier(&self) -> VerifierKey {
+    pub fn verifier(&self) -> VerifierKey {
         VerifierKey::new(Self::name(), self.key.verifying_key())
     }
 
@@ -98,7 +144,7 @@ impl TestHub {
         publisher_key().verifying_key().verify_strict(&signed, &batch.signature.into()).unwrap();
         let leaves: Vec<Hash> = batch.entries.iter().map(|bytes| leaf_hash(bytes)).collect();
         assert_eq!(root_of(&leaves).as_bytes(), batch.header.root.as_bytes());
-        self.leaves.lock().unwrap().push(leaf_hash(batch.header_digest().as_bytes()));
+        self.leaves.lock().unwrap().push(leaf_hash(self.entry(batch.header_digest()).as_bytes()));
         taken.push(batch);
         Ok(sequence - 1)
     }
@@ -106,17 +152,15 @@ impl TestHub {
     fn receipt(&self, index: usize) -> Bytes {
         let header = self.taken.lock().unwrap()[index].header_digest();
         let leaves = self.leaves.lock().unwrap().clone();
-        let head = TreeHead { size: leaves.len() as u64, root: root_of(&leaves) };
-        let text = Checkpoint::new(&Self::name(), head).to_string();
-        let note = Note::sign(text, &self.verifier(), |text| self.key.sign(text).to_bytes()).unwrap();
+        let note = self.note_of(leaves.len());
         let proof = prove_inclusion_in(&leaves, index).unwrap();
         let mut receipt = pb::Receipt {
             sequence: index as u64 + 1,
             header_digest: header.as_bytes().to_vec().into(),
             log_index: index as u64,
-            log_entry: header.as_bytes().to_vec().into(),
+            log_entry: self.entry(header).as_bytes().to_vec().into(),
             inclusion: proof.iter().map(|hash| hash.as_bytes().to_vec().into()).collect(),
-            checkpoint: note.to_string(),
+            checkpoint: note,
             rejections: Vec::new(),
         };
         if let Some(lie) = self.lie.lock().unwrap().take() {
@@ -158,6 +202,30 @@ impl HubLink for TestHub {
                 return Err(HubError::Unreachable);
             }
         }
+        Ok(())
+    }
+
+    async fn checkpoint(&self, _known_size: u64) -> Result<String, HubError> {
+        self.reach()?;
+        let shown = self.shown.lock().unwrap().clone();
+        Ok(shown.unwrap_or_else(|| self.note_of(self.leaves().len())))
+    }
+
+    async fn consistency(&self, first: u64, second: u64) -> Result<Vec<[u8; 32]>, HubError> {
+        self.reach()?;
+        let leaves = self.leaves();
+        let leaves = leaves.get(..second as usize).ok_or(HubError::Refused(Fault::BadInput))?;
+        let proof = prove_consistency_in(leaves, first as usize).map_err(|_| HubError::Refused(Fault::BadInput))?;
+        let mut proof: Vec<[u8; 32]> = proof.iter().map(|hash| *hash.as_bytes()).collect();
+        if let Some(place) = *self.spoilt_proof.lock().unwrap() {
+            proof[place / 32][place % 32] ^= 1;
+        }
+        Ok(proof)
+    }
+
+    async fn cosign(&self, checkpoint: String, cosignature: String) -> Result<(), HubError> {
+        self.reach()?;
+        self.cosigned.lock().unwrap().push((checkpoint, cosignature));
         Ok(())
     }
 }
@@ -203,6 +271,7 @@ impl World {
             journal,
             state: state.state,
             originals: Originals::open(folder.join("originals")).unwrap(),
+            seen: SeenCheckpoints::new(folder),
             terms: self.terms.subscribe(),
             signer: Arc::new(|| BatchSigner {
                 key_id: [1; 8],
@@ -210,6 +279,8 @@ impl World {
                     let signed = [wire::batch::SIGNED_AS.as_bytes(), &[0], header].concat();
                     publisher_key().sign(&signed).to_bytes()
                 }),
+                cosign: Arc::new(|message| publisher_key().sign(message).to_bytes()),
+                public_key: publisher_key().verifying_key().to_bytes(),
             }),
             cache_key: [3; 32],
             clock: Arc::clone(&self.clock) as Arc<_>,
