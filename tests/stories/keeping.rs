@@ -13,19 +13,14 @@ use crate::region::{A, B, REGULATOR, Region};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hub_that_moves_goes_on_and_one_that_lost_its_tail_is_refused_by_every_node() {
     let mut region = Region::open().await;
-    let (patient, doctor) = (people::canary(), Doctor::at(&region, B));
-    let results = async |number: usize| {
-        let message = Report::potassium(&format!("K{number}"), &patient, region.began.plus_hours(-5), "4.1").message();
-        report(region.mllp(A), &message).await;
-        doctor.wait_for(&patient, number).await;
-    };
-    results(1).await;
-    let path = |name: &str| region.path(name).to_str().unwrap().to_owned();
+    results(&region, 1).await;
+    let folder = region.path("");
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let backup = |to: &str| done(&["backup", "--from", &path("hub/data"), "--to", &path(to), "--json"]);
     let first = backup("early");
     assert_eq!(first["of"], "hub");
     backup("backup");
-    results(2).await;
+    results(&region, 2).await;
     let grown = backup("backup");
     assert!(grown["records"].as_u64() > first["records"].as_u64(), "{grown}");
     witnessed(&region).await;
@@ -41,7 +36,7 @@ async fn a_hub_that_moves_goes_on_and_one_that_lost_its_tail_is_refused_by_every
     assert!(rebuilt.status.success(), "{}", String::from_utf8_lossy(&rebuilt.stderr));
     region.start_hub();
     region.serving().await;
-    results(3).await;
+    results(&region, 3).await;
     assert_eq!(region.status(A).await.unwrap().log_refused, "");
     let node = path(A.folder) + "/data";
     let verified = concord(&["verify", "--data", &path("hub/data"), "--receipts", &node]);
@@ -73,8 +68,16 @@ async fn a_hub_that_moves_goes_on_and_one_that_lost_its_tail_is_refused_by_every
     std::fs::rename(region.path("moved"), region.path("hub/data")).unwrap();
     region.start_hub();
     region.serving().await;
-    results(4).await;
+    results(&region, 4).await;
     region.end().await;
+}
+
+/// Has hospital A report once more, and waits until hospital B sees so many results.
+async fn results(region: &Region, number: usize) {
+    let patient = people::canary();
+    let order = format!("K{number}");
+    report(region.mllp(A), &Report::potassium(&order, &patient, region.began.plus_hours(-5), "4.1").message()).await;
+    Doctor::at(region, B).wait_for(&patient, number).await;
 }
 
 /// Waits until both nodes have cosigned a checkpoint.

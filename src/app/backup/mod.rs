@@ -27,7 +27,7 @@ use crate::sys::files::FileError;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord backup --from /var/lib/concord/hub --to /mnt/backup/hub\n  \
     concord backup --from hub/data --to backup --secrets hub/secrets --json\n\n\
-    The copy holds every record that was durable when it began, and every original. Exit status 0 when all of it was\n\
+    The copy holds every record that was durable when it began, and every original. Exit status 0 when all of it was \
     read again and is the same. `concord restore --check` reads a backup through.")]
 pub struct BackupArgs {
     /// The data folder of a hub or node, as `data` in its configuration.
@@ -48,7 +48,7 @@ pub struct BackupArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord restore --from /mnt/backup/hub --to /var/lib/concord/hub\n  \
     concord restore --from /mnt/backup/hub --check\n\n\
-    Nothing is ever overwritten. Index, tables and the node's projections are built at the first start, or before it\n\
+    Nothing is ever overwritten. Index, tables and the node's projections are built at the first start, or before it \
     with `concord rebuild`.")]
 pub struct RestoreArgs {
     /// The backup.

@@ -29,8 +29,8 @@ use crate::store::tiles::TileStoreError;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord rebuild --data /var/lib/concord/hub\n  \
     concord rebuild --data /var/lib/concord/node --check --json\n\n\
-    What is the same stays; what differs, is damaged or missing is replaced, and the old one is kept under\n\
-    `<name>.quarantine-<time>`. Needs as much room again as the projections take. With --check nothing is replaced,\n\
+    What is the same stays; what differs, is damaged or missing is replaced, and the old one is kept under \
+    `<name>.quarantine-<time>`. Needs as much room again as the projections take. With --check nothing is replaced, \
     and the exit status is 1 when something differs.")]
 pub struct RebuildArgs {
     /// The data folder of a hub or node that is stopped.
