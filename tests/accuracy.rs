@@ -13,7 +13,12 @@ fn no_prompt_is_wrong_and_hardly_one_is_missing() {
     }
     let folder = tempfile::tempdir().unwrap();
     let cases = folder.path().join("cases.jsonl");
-    let made = Command::new("python3").arg(generator).stdout(std::fs::File::create(&cases).unwrap()).status().unwrap();
+    let made = Command::new("python3")
+        .arg("-B")
+        .arg(generator)
+        .stdout(std::fs::File::create(&cases).unwrap())
+        .status()
+        .unwrap();
     assert!(made.success(), "the generator contradicts itself");
     let judged = Command::new(env!("CARGO_BIN_EXE_concord"))
         .args(["bench", "accuracy", "--json", "--cases"])

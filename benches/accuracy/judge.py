@@ -165,7 +165,7 @@ def objections(case, candidate, wish, region):
     at = instant(case["at"])[0]
     if first > at:
         yield "A6: it was collected after the order, and is no existing result"
-    window = item["window"].get(visit["setting"], 0)
+    window = item["window"].get(visit["setting"], item["window"]["inpatient"])
     if first <= at and (not window or at - first > window * HOUR_MS):
         yield f"A6: older than the {window} h of the item's reference window (2024 guidance)"
     if visit.get("treated_at") and first < instant(visit["treated_at"])[0]:

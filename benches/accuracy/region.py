@@ -43,6 +43,8 @@ class Region:
 
     def comparable_unit(self, item, written):
         """Whether a rule of the region brings the unit to the item's (units.csv, conversions.csv, molar mass)."""
+        if not written:
+            return self.units[item["unit"]] == "number"
         unit = self.written.get(written)
         if unit is None:
             return False

@@ -201,8 +201,10 @@ def units(rng, pool):
     row = pool.region.items[item]
     written = rng.choice(sorted(pool.region.units) + ["", "mg/dl ?", "furlong"])
     near = [unit for unit in pool.region.units if pool.region.comparable_unit(row, unit)]
-    shape = rng.choice(["near", "near", "spelled", "any", "any", "text"])
-    if shape != "any":
+    shape = rng.choice(["near", "near", "spelled", "any", "any", "text", "bare"])
+    if shape == "bare":
+        written = ""
+    elif shape != "any":
         unit = rng.choice(near)
         written = rng.choice(pool.region.spellings[unit] or [unit]) if shape == "spelled" else unit
     value = rng.choice(["溶血", "见备注", "—"]) if shape == "text" else f"{rng.randrange(1, 9000) / 100}"

@@ -1,3 +1,5 @@
+//! Cases are read whole, and what is mistyped is named.
+
 use super::*;
 use crate::domain::entry::Content;
 use crate::domain::rule::LineCoverage;
