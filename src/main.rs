@@ -97,7 +97,6 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
-        Command::Bench(args) => Ok(bench::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Bench(args) => Ok(bench::run(args, clock, out)?),

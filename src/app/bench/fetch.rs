@@ -254,7 +254,7 @@ async fn copy(from: &mut (impl AsyncReadExt + Unpin), to: &mut (impl AsyncWriteE
     }
 }
 
-/// One instance of 32 MB.
-const PLAN: Plan = Plan { slices: 1, side: 4_096 };
+/// One instance of 8 MB.
+const PLAN: Plan = Plan { slices: 1, side: 2_048 };
 const FETCHES_MAX: usize = 4;
 const PATIENCE: usize = 600;

@@ -1,10 +1,9 @@
 //! `concord bench`: what the exchange does in a second, on real processes with real TLS, beside a yardstick that is
-//! measured before and after it in the same run. How to read the figures stands in `docs/performance.md`.
+//! measured before and after it in the same run. What is asked stands in `docs/performance.md`.
 
 pub mod accuracy;
 mod cds;
 mod check;
-mod counts;
 mod data;
 mod dicom;
 mod fetch;
@@ -98,17 +97,11 @@ pub enum What {
     Mllp,
     /// Instances over C-STORE until they are durable; the yardstick is files, or another archive.
     Dicom(dicom::Archives),
-    /// An original of 32 MB fetched through hub and node; the yardstick is the same bytes over TLS with a relay.
+    /// An original of 8 MB fetched through hub and node; the yardstick is the same bytes over TLS with a relay.
     Fetch,
     /// Orders signed over CDS Hooks, through node and hub; the yardstick is the discovery of the same door.
     Cds,
-    /// One piece of work, for counting its instructions.
-    #[command(hide = true)]
-    Count {
-        /// Which.
-        work: counts::Work,
-    },
-    /// How right the prompts are, on labelled cases.
+    /// Prompts against labelled cases: precision, recall, and every disagreement with both reasons.
     Accuracy(AccuracyArgs),
     /// The start of the hub, after an orderly end and after kill -9; the yardstick is the start of an empty one.
     Start,
@@ -201,10 +194,8 @@ impl BenchError {
 /// # Errors
 /// [`BenchError`]; nothing was measured.
 pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Result<(), BenchError> {
-    match &args.what {
-        What::Count { work } => return counts::run(*work),
-        What::Accuracy(cases) => return Ok(accuracy::run(cases, args.json, out)?),
-        What::Check { .. } | What::Publish | What::Mllp | What::Dicom(_) | What::Fetch | What::Cds | What::Start => {}
+    if let What::Accuracy(accuracy) = &args.what {
+        return Ok(accuracy::run(accuracy, args.json, out)?);
     }
     let runtime = process::runtime().map_err(BenchError::io("start"))?;
     let report: Report = runtime.block_on(async {
@@ -216,7 +207,7 @@ pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resu
             What::Dicom(archives) => dicom::run(args, archives, &mut region, &clock).await,
             What::Fetch => fetch::run(args, &mut region, &clock).await,
             What::Cds => cds::run(args, &mut region, &clock).await,
-            What::Start | What::Count { .. } | What::Accuracy(_) => start::run(args, &mut region, &clock).await,
+            What::Start | What::Accuracy(_) => start::run(args, &mut region, &clock).await,
         }
     })?;
     report.write(args.json, out).map_err(BenchError::io("write the report"))

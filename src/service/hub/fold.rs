@@ -99,8 +99,7 @@ fn kind(entry: &Entry) -> EntryKind {
 /// [`HubError`] when the record or a table is damaged; the projections stop, and readiness says so.
 pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) -> Result<(), HubError> {
     let place = placed.place;
-    let telling =
-        |at: Option<&pb::Moment>| recalls::at(at).map(|at| Telling { place, at, change, read_back });
+    let telling = |at: Option<&pb::Moment>| recalls::at(at).map(|at| Telling { place, at, change, read_back });
     match &placed.record {
         Record::Batch(record) => {
             batch(record, place, change)?;

@@ -10,7 +10,12 @@ use crate::wire::pb;
 use crate::wire::recall::case_id;
 
 /// Opens the case of a prompt.
-pub(super) fn open(id: PromptId, kept: &KeptPrompt, asked: &AskedAbout, telling: &Telling<'_, '_>) -> Result<(), HubError> {
+pub(super) fn open(
+    id: PromptId,
+    kept: &KeptPrompt,
+    asked: &AskedAbout,
+    telling: &Telling<'_, '_>,
+) -> Result<(), HubError> {
     let case = KeptCase {
         id: case_id(id, telling.place.sequence),
         prompt: id,

@@ -272,7 +272,11 @@ pub(super) fn doctor(organisation: &str, actor: Option<&pb::Actor>, asker: &str)
 }
 
 /// Notes the results that were opened without an order.
-pub(super) fn opened(record: &pb::AccessRecord, access: &pb::Access, telling: &Telling<'_, '_>) -> Result<(), HubError> {
+pub(super) fn opened(
+    record: &pb::AccessRecord,
+    access: &pb::Access,
+    telling: &Telling<'_, '_>,
+) -> Result<(), HubError> {
     let doctor = doctor(&access.organisation, access.actor.as_ref(), "")?;
     let patient = fixed("patient", &record.patient)?;
     for opened in &record.opened {
