@@ -63,7 +63,6 @@ enum Command {
     Probe(ProbeArgs),
     Bench(BenchArgs),
     Demo(DemoArgs),
-    Bench(BenchArgs),
     Render(RenderArgs),
     #[command(hide = true)]
     DemoIssuer(DemoIssuerArgs),
