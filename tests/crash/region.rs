@@ -245,9 +245,10 @@ fn ports() -> Ports {
         .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
         .filter(|address| TcpListener::bind(address).is_ok());
     let mut next = || free.next().unwrap();
-    let (hub, hub_https, issuer) = (next(), next(), next());
-    let nodes = (0..2).map(|_| NodePorts { grpc: next(), mllp: next(), dicom: next(), https: next() }).collect();
-    Ports { hub, hub_https, issuer, nodes }
+    let (hub, hub_https, hub_metrics, issuer) = (next(), next(), next(), next());
+    let mut node = || NodePorts { grpc: next(), mllp: next(), dicom: next(), https: next(), metrics: next() };
+    let nodes = vec![node(), node()];
+    Ports { hub, hub_https, hub_metrics, issuer, nodes }
 }
 
 fn write_hub(folder: &Path, ports: &Ports) {
