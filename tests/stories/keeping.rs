@@ -45,6 +45,13 @@ async fn a_hub_that_moves_goes_on_and_one_that_lost_its_tail_is_refused_by_every
     done(&["restore", "--from", &path("node-backup"), "--check", "--json"]);
 
     // What was backed up before the second result lacks what nodes have seen.
+    for hospital in [A, B] {
+        until("a look at what came later", async || match region.status(hospital).await {
+            Ok(status) if Some(status.log_size) > first["records"].as_u64() => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
+    }
     region.kill_hub();
     std::fs::rename(region.path("hub/data"), region.path("moved")).unwrap();
     done(&["restore", "--from", &path("early"), "--to", &path("hub/data"), "--json"]);

@@ -26,7 +26,7 @@ async fn the_log_is_seen_to_grow_and_another_key_or_a_shorter_log_is_found_out()
     assert_eq!(second["since"], first["log_size"]);
     assert!(second["log_size"].as_u64() > first["log_size"].as_u64(), "{second}");
 
-    let strange = look(&region, "elsewhere.example/log+606cd189+AVdk5TamRgSRyZ4SnG4RQTr+5rIli+DPKkkH6lYsbzPn");
+    let strange = look(&region, "elsewhere.example/log+15c1fd49+AVdk5TamRgSRyZ4SnG4RQTr+5rIli+DPKkkH6lYsbzPn");
     assert!(!strange.status.success());
 
     region.kill_hub();

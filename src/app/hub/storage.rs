@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_projection_that_knows_more_than_the_journal_stops_the_start_and_stays() {
         let folder = tempfile::tempdir().unwrap();
-        let key = "elsewhere.example/log+606cd189+AVdk5TamRgSRyZ4SnG4RQTr+5rIli+DPKkkH6lYsbzPn".parse().unwrap();
+        let key = "elsewhere.example/log+15c1fd49+AVdk5TamRgSRyZ4SnG4RQTr+5rIli+DPKkkH6lYsbzPn".parse().unwrap();
         let options = StorageOptions {
             journal: JournalOptions::default(),
             index_cache_bytes: 1 << 20,

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::domain::id::{Pseudonym, ResultId};
     use crate::domain::item::ItemCode;
-    use crate::domain::log::{LogPlace, Sequence};
+    use crate::domain::log::{BatchNumber, LogPlace};
     use crate::domain::organisation::Role;
     use crate::domain::recall::{Doctor, Relation, Sight};
     use crate::service::hub::testing::{CENTRE, HOSPITAL, OTHER_HOSPITAL, World, caller, code};
@@ -176,7 +176,7 @@ mod tests {
         std::env::var("CONCORD_RELIANCES").map_or(25_100, |number| number.parse().unwrap())
     }
 
-    fn row(world: &World, number: u64) -> (Reliance, KeptSight) {
+    fn row(world: &World, batch: LogPlace, number: u64) -> (Reliance, KeptSight) {
         let result = ResultId::new(((u128::from(number) + 1) << 64).to_be_bytes());
         let doctor = Doctor { organisation: code(HOSPITAL), practitioner: format!("D{}", number % 1_000) };
         let item: ItemCode = if number.is_multiple_of(100) { "L01002" } else { "L01001" }.parse().unwrap();
@@ -190,7 +190,6 @@ mod tests {
             method: None,
             doubted: false,
         };
-        let batch = LogPlace { sequence: Sequence(2), position: crate::domain::log::Position(0) };
         let sight = Sight { relation: Relation::Accepted, version: 1, place: EntryPlace { batch, entry: 0 } };
         (reliance, KeptSight { doctor, patient: Pseudonym::new([4; 16]), sight, prompt: None })
     }
@@ -198,12 +197,14 @@ mod tests {
     /// Puts rows into the tables past the journal; the next record is not applied.
     async fn fill(world: &World, rows: u64) {
         let state = Arc::clone(&world.hub.parts.state);
+        let taken = state.read().unwrap().batch(code(OTHER_HOSPITAL), BatchNumber(1)).unwrap();
+        let batch = taken.unwrap().place;
         let all: Vec<u64> = (0..rows).collect();
         let applied = state.applied().unwrap();
         state
             .write(applied.next(), |change| {
                 for number in all {
-                    let (reliance, sight) = row(world, number);
+                    let (reliance, sight) = row(world, batch, number);
                     change.put_reliance(&reliance)?;
                     if number.is_multiple_of(100) {
                         change.put_sight(reliance.result, &sight)?;

@@ -170,7 +170,7 @@ fn another_form_is_put_aside_and_a_store_in_use_is_left_alone() {
     let folder = folder.path().join("state");
     let state = open(&folder);
     assert!(matches!(NodeState::open(&folder, END, at(1)), Err(ProjectionError::InUse)));
-    state.put(&state.trees.meta, FORM, &[FORM_NUMBER + 1]).unwrap();
+    state.put(&state.trees.meta, FORM, &[FORM_NUMBER - 1]).unwrap();
     state.close().unwrap();
     let opened = NodeState::open(&folder, END, at(1)).unwrap();
     assert!(opened.quarantined.is_some_and(|aside| aside.exists()));

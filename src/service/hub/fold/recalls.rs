@@ -84,6 +84,9 @@ impl Telling<'_, '_> {
         place: EntryPlace,
         judged_at: LogPlace,
     ) -> Result<(), HubError> {
+        if doctor.practitioner.is_empty() {
+            return Ok(());
+        }
         let Some(entry) = self.entry(place)? else { return Ok(()) };
         let kept = Reliance {
             laboratory: entry.laboratory,

@@ -249,7 +249,10 @@ async fn a_result_of_another_patient_is_told_to_everybody_else_and_is_a_case_unt
     assert_eq!(listed(&regulator, false), []);
     let [closed] = listed(&regulator, true).try_into().unwrap();
     assert_eq!((closed.finding(), closed.reason.as_str()), (pb::CaseFinding::LinkRight, "looked into"));
-    assert_eq!(ask(&world, HOSPITAL, "D8", "c10").await.lines[0].prompts.len(), 1, "it is offered again");
+    let mut elsewhere = check_request("c10", "L01001");
+    elsewhere.visit = Some(pb::Visit { encounter: "V2".into(), ..elsewhere.visit.unwrap_or_default() });
+    let asked = world.hub.check(&doctor(), elsewhere).await.unwrap();
+    assert_eq!(asked.lines[0].prompts.len(), 1, "it is offered again, in a visit where it was not decided");
     assert_eq!(rebuilt(&world), all(&world.hub.parts.state));
 }
 
