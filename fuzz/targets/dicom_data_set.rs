@@ -3,7 +3,9 @@
 
 libfuzzer_sys::fuzz_target!(|input: (u8, &[u8])| {
     let (pick, data_set) = input;
-    let _ = concord::wire::dicom::read_instance(data_set, SYNTAXES[usize::from(pick) % SYNTAXES.len()]);
+    let syntax = SYNTAXES[usize::from(pick) % SYNTAXES.len()];
+    let _ = concord::wire::dicom::read_instance(data_set, syntax);
+    let _ = concord::wire::dicom::rejection::read_rejection(data_set, syntax);
 });
 
 const SYNTAXES: [&str; 4] =

@@ -17,6 +17,8 @@ pub struct Entry {
     pub version: u32,
     /// What the publisher says of it.
     pub status: ResultStatus,
+    /// It was withdrawn because it was never true, as one of another patient; only with [`ResultStatus::Withdrawn`].
+    pub entered_in_error: bool,
     /// The organisation that signs and publishes it.
     pub publisher: OrganisationCode,
     /// The organisation that made it; differs from the publisher for work sent out. Its qualification counts.

@@ -67,6 +67,14 @@ fixed_id! {
     ConsentId, 16
 }
 fixed_id! {
+    /// Names one recall: made of whom it tells, of what and why, so that the same fact names it again.
+    RecallId, 16
+}
+fixed_id! {
+    /// Names one case: a doctor's word that a result is not the patient's.
+    CaseId, 16
+}
+fixed_id! {
     /// Stands for a publisher in the index: the first bytes of a digest of its code.
     PublisherTag, 6
 }

@@ -18,6 +18,8 @@ pub const SEQUENCE_DEPTH_MAX: u8 = 32;
 pub const DICOM_ELEMENTS_MAX: usize = 65_536;
 /// Most items read of one DICOM sequence; more are walked, and not read.
 pub const DICOM_ITEMS_READ_MAX: usize = 64;
+/// Most images read that one DICOM rejection note names in one series.
+pub const REJECTED_INSTANCES_MAX: usize = 10_000;
 /// Longest text kept of one DICOM value, in characters.
 pub const DICOM_TEXT_CHARS_MAX: usize = 1_024;
 /// Largest deflated DICOM data set once inflated, in bytes.
@@ -89,6 +91,10 @@ pub const HISTORY_PAGE_MAX: usize = 500;
 pub const ACCESS_RESULTS_MAX: usize = 500;
 /// Most entries of one patient that a check reads.
 pub const CANDIDATES_MAX: usize = 10_000;
+/// Most recalls that a node confirms at once.
+pub const RECALLS_CONFIRMED_MAX: usize = 1_000;
+/// Most open recalls of one doctor that are told at once.
+pub const RECALLS_TOLD_MAX: usize = 100;
 /// Longest free text a caller may send (comments, names), in bytes.
 pub const TEXT_BYTES_MAX: usize = 4_096;
 /// Longest key, code or identifier a caller may send, in bytes.

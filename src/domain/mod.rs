@@ -24,6 +24,7 @@ pub mod picture;
 pub mod policy;
 pub mod qualification;
 pub mod reason;
+pub mod recall;
 pub mod rule;
 pub mod scope;
 pub mod specimen;

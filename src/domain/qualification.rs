@@ -311,7 +311,7 @@ impl Qualifications {
 
 impl Unqualified {
     /// Says whether it speaks against the laboratory whoever else qualified it.
-    fn is_failure(&self) -> bool {
+    pub fn is_failure(&self) -> bool {
         matches!(self, Self::InDoubt { .. } | Self::Suspended { .. } | Self::Withdrawn { .. } | Self::Sanctioned { .. })
     }
 }

@@ -24,6 +24,7 @@ use pb::catalogue_client::CatalogueClient;
 use pb::identity_client::IdentityClient;
 use pb::orders_client::OrdersClient;
 use pb::publication_client::PublicationClient;
+use pb::recalls_client::RecallsClient;
 use pb::retrieval_client::RetrievalClient;
 use pb::transparency_client::TransparencyClient;
 
@@ -131,6 +132,33 @@ impl HubClient {
     pub async fn report_misses(&self, sent: pb::ReportMissesRequest) -> Result<(), CallError> {
         let told = self.call(sent, CALL_WAIT, |channel, sent| async move { orders(channel).report_misses(sent).await });
         told.await.map(drop)
+    }
+
+    /// Opens the stream of recalls that this organisation has not confirmed.
+    ///
+    /// # Errors
+    /// [`CallError`]; open it again after a pause.
+    pub async fn watch_recalls(&self) -> Result<Streaming<pb::Recall>, CallError> {
+        let sent = pb::WatchRecallsRequest::default();
+        self.open(sent, CALL_WAIT, |channel, sent| async move { RecallsClient::new(channel).watch(sent).await }).await
+    }
+
+    /// Confirms recalls that are on the disk.
+    ///
+    /// # Errors
+    /// [`CallError`]; they are told again.
+    pub async fn receive_recalls(&self, sent: pb::ReceiveRecallsRequest) -> Result<(), CallError> {
+        let made = |channel, sent| async move { RecallsClient::new(channel).receive(sent).await };
+        self.call(sent, CALL_WAIT, made).await.map(drop)
+    }
+
+    /// Tells that somebody took note of a recall.
+    ///
+    /// # Errors
+    /// [`CallError`]; tell it again.
+    pub async fn acknowledge_recall(&self, sent: pb::AcknowledgeRecallRequest) -> Result<(), CallError> {
+        let made = |channel, sent| async move { RecallsClient::new(channel).acknowledge(sent).await };
+        self.call(sent, CALL_WAIT, made).await.map(drop)
     }
 
     /// Opens results without an order.

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::{Fault, Faulty};
+use crate::domain::id::RecallId;
 use crate::domain::organisation::Caller;
 use crate::wire::field::FieldError;
 use crate::wire::pb;
@@ -60,6 +61,30 @@ pub trait Exchange: Clone + Send + Sync + 'static {
         caller: &Caller,
         sent: pb::OpenRequest,
     ) -> impl Future<Output = Result<pb::OpenResponse, Refused>> + Send;
+
+    /// Lists the recalls of a doctor about a patient of which nobody has taken note; none where the patient cannot be
+    /// named in time, for no order waits for them.
+    fn recalls(
+        &self,
+        caller: &Caller,
+        practitioner: &str,
+        patient: &pb::Patient,
+        arrived: Instant,
+    ) -> impl Future<Output = Vec<pb::Recall>> + Send {
+        let _ = (caller, practitioner, patient, arrived);
+        std::future::ready(Vec::new())
+    }
+
+    /// Records that somebody took note of a recall. Gives false where there is no such recall.
+    fn note_recall(
+        &self,
+        caller: &Caller,
+        recall: RecallId,
+        actor: pb::Actor,
+    ) -> impl Future<Output = Result<bool, Refused>> + Send {
+        let _ = (caller, recall, actor);
+        std::future::ready(Ok(false))
+    }
 
     /// Gives the region's catalogue as it is known here, for the names of items; empty where none is known.
     fn catalogue(&self) -> Arc<Catalogue> {

@@ -34,6 +34,8 @@ pub struct Opening {
     pub prompt_id: Bytes,
     /// Leave for the originals; given when a prompt is viewed.
     pub grant: Option<pb::Grant>,
+    /// What stands of a prompted result since it was viewed: version, and what its publisher says of that one.
+    pub standing: Option<(u32, pb::ResultStatus)>,
     /// Language of the pages.
     pub language: pb::Language,
 }
@@ -79,7 +81,8 @@ impl<E: Exchange> Viewing<E> {
             event: Event::Viewed.into(),
         };
         let viewed = self.exchange.acknowledge(&opening.caller, event).await?;
-        let opened = Arc::new(Opening { grant: viewed.grant, ..(*opening).clone() });
+        let standing = Some((viewed.standing_version, viewed.standing_status()));
+        let opened = Arc::new(Opening { grant: viewed.grant, standing, ..(*opening).clone() });
         self.openings.replace(capability, Arc::clone(&opened));
         Ok(opened)
     }

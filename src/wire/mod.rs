@@ -22,6 +22,7 @@ pub mod oversight;
 pub mod patient;
 pub mod pb;
 pub mod person;
+pub mod recall;
 pub mod record;
 pub mod region;
 pub mod regional;

@@ -78,6 +78,14 @@ records! {
     17 Access(pb::AccessRecord),
     /// A passcode is about to be compared.
     18 Attempt(pb::AttemptRecord),
+    /// A node has recalls on its disk.
+    19 RecallReceipt(pb::RecallReceiptRecord),
+    /// A slice of a laboratory's past was judged again.
+    20 Requalification(pb::RequalificationRecord),
+    /// Somebody took note of a recall.
+    21 RecallAcknowledgement(pb::RecallAcknowledgementRecord),
+    /// A case was closed.
+    22 CaseClosed(pb::CaseClosedRecord),
 }
 
 /// A record of the journal cannot be read.

@@ -1,5 +1,7 @@
 //! What a QC centre signs: EQA rounds, credentials, suspensions and restorations.
 
+use std::collections::BTreeMap;
+
 use prost::Message;
 use rust_decimal::Decimal;
 
@@ -95,6 +97,38 @@ impl Statement {
             facts.add(claim, &provenance).unwrap_or_else(|error| unreachable!("checked when it was read: {error}"));
         }
         facts
+    }
+
+    /// Lists the laboratories of whose past the statement says something, each with the first instant concerned:
+    /// suspensions and their ends, and rounds that may have failed, since their samples were tested.
+    ///
+    /// # Errors
+    /// None for a statement that was read by [`Statement::decode`].
+    pub fn reaches_back(&self) -> Result<BTreeMap<OrganisationCode, Moment>, FieldError> {
+        let mut from: BTreeMap<OrganisationCode, Moment> = BTreeMap::new();
+        let anyone = self.provenance(self.issued_at, Scope::National);
+        for claim in &self.claims {
+            let (laboratory, at) = match claim {
+                Claim::Credential(_) => continue,
+                Claim::Round(sent) => {
+                    let round = round(sent, anyone.clone())?;
+                    match round.outcome {
+                        EqaOutcome::Scored(score) if score >= Decimal::ONE_HUNDRED => continue,
+                        EqaOutcome::Excused | EqaOutcome::NotGraded => continue,
+                        EqaOutcome::Scored(_) | EqaOutcome::NotReported => (round.laboratory, round.sampled_at),
+                    }
+                }
+                Claim::Sanction(sent, act) => {
+                    let sanction = sanction(sent, *act, anyone.clone())?;
+                    (sanction.laboratory, sanction.effective_at)
+                }
+            };
+            let first = from.entry(laboratory).or_insert(at);
+            if at.unix_ms() < first.unix_ms() {
+                *first = at;
+            }
+        }
+        Ok(from)
     }
 
     fn provenance(&self, learned_at: Moment, scope: Scope) -> Provenance {

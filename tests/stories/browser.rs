@@ -59,6 +59,11 @@ impl Browser {
         (answer.status(), answer.json().await.unwrap())
     }
 
+    /// Calls a service with a body of JSON, and gives what it answers.
+    pub async fn call(&self, place: &str, body: &Value) -> Value {
+        self.client.post(self.address(place)).json(body).send().await.unwrap().json().await.unwrap()
+    }
+
     /// Goes to an address or a path of the door.
     pub async fn visit(&self, place: &str) -> Response {
         self.client.get(self.address(place)).send().await.unwrap()

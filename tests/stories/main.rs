@@ -25,6 +25,7 @@ mod patience;
 mod patient;
 mod people;
 mod process;
+mod recalls;
 mod recognition;
 mod region;
 mod rotation;

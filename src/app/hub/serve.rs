@@ -163,6 +163,7 @@ async fn serve(
     operations.watch(standing::checks(config, Arc::clone(&hub)), behind).await;
     let stop = &operations.closing(asked, config.health, behind);
 
+    behind.tasks.spawn(Arc::clone(&hub).requalify(behind.stop.clone()));
     let shares = Shares::new(config.limits.shares());
     let web = web::open(config, &hub, listeners.https, Arc::clone(&shares), (&operations, behind), stop)?;
     let (acceptor, incoming) = accept(listeners.grpc, tls.clone(), accept_settings(config));
@@ -171,11 +172,17 @@ async fn serve(
     let mut server = server(config, tls, shares, operations.calls);
     let serving = server.add_routes(routes(&hub, health_service));
     let serving = serving.serve_with_incoming_shutdown(incoming, stop.cancelled());
-    let served = serve_until(stop, config.limits.stop_grace(), || hub.close_tunnels(), serving).await;
+    let served = serve_until(stop, config.limits.stop_grace(), || close_streams(&hub), serving).await;
     // A server that fails by itself closes the other doors too.
     stop.cancel();
     web.close().await;
     Ok(served?)
+}
+
+/// Ends what would go on for ever, so that the server can end.
+fn close_streams(hub: &Hub) {
+    hub.close_tunnels();
+    hub.close_recalls();
 }
 
 /// Opens the hub and brings it up to the end of its journal: before that it would miss results.

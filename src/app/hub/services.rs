@@ -14,6 +14,7 @@ use crate::doors::grpc::orders::OrdersDoor;
 use crate::doors::grpc::oversight::OversightDoor;
 use crate::doors::grpc::publication::PublicationDoor;
 use crate::doors::grpc::qualifications::QualificationsDoor;
+use crate::doors::grpc::recalls::RecallsDoor;
 use crate::doors::grpc::retrieval::RetrievalDoor;
 use crate::doors::grpc::transparency::TransparencyDoor;
 use crate::service::hub::Hub;
@@ -25,6 +26,7 @@ use crate::wire::pb::orders_server::OrdersServer;
 use crate::wire::pb::oversight_server::OversightServer;
 use crate::wire::pb::publication_server::PublicationServer;
 use crate::wire::pb::qualifications_server::QualificationsServer;
+use crate::wire::pb::recalls_server::RecallsServer;
 use crate::wire::pb::retrieval_server::RetrievalServer;
 use crate::wire::pb::transparency_server::TransparencyServer;
 
@@ -59,6 +61,7 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
         .add_service(served!(IdentityServer, IdentityDoor, hub))
         .add_service(served!(PublicationServer, PublicationDoor, hub, MESSAGE_BYTES_MAX))
         .add_service(served!(OrdersServer, OrdersDoor, hub))
+        .add_service(served!(RecallsServer, RecallsDoor, hub))
         .add_service(served!(RetrievalServer, RetrievalDoor, hub))
         .add_service(served!(ConsentsServer, ConsentsDoor, hub))
         .add_service(served!(QualificationsServer, QualificationsDoor, hub, MESSAGE_BYTES_MAX))

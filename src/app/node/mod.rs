@@ -22,6 +22,7 @@ use crate::app::node::tools::{NodeAddress, ToolError};
 use crate::app::process;
 use crate::app::settings::SettingsError;
 use crate::ports::clock::Clock;
+use crate::wire::pb;
 
 /// Runs a hospital's node, and looks after it.
 #[derive(Debug, Args)]
@@ -80,6 +81,24 @@ pub enum NodeCommand {
         #[command(flatten)]
         node: NodeAddress,
     },
+    /// Takes a study that was deleted in the archive out of use; whoever relied on it is told.
+    #[command(
+        after_help = "Example:\n  concord node withdraw-study 1.2.840.113619.2.1.1 --reason \"deleted in the archive\"\n\n\
+        Images of the study that arrive later are published again."
+    )]
+    WithdrawStudy {
+        /// Which node.
+        #[command(flatten)]
+        node: NodeAddress,
+        /// Study Instance UID.
+        study: String,
+        /// Why; must not name the patient.
+        #[arg(long)]
+        reason: String,
+        /// The images were never this patient's: whoever relied on them is told urgently.
+        #[arg(long)]
+        entered_in_error: bool,
+    },
 }
 
 /// Why `concord node` did not do it; the text says what to do next.
@@ -120,6 +139,14 @@ pub fn run(args: &NodeArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resul
         NodeCommand::Import { node, paths } => process::runtime()?.block_on(import::import(node, paths, out)),
         NodeCommand::Status { node } => process::runtime()?.block_on(tools::status(node, out)),
         NodeCommand::Held { node, limit } => process::runtime()?.block_on(tools::held(node, *limit, out)),
+        NodeCommand::WithdrawStudy { node, study, reason, entered_in_error } => {
+            let sent = pb::WithdrawStudyRequest {
+                study_uid: study.clone(),
+                reason: reason.clone(),
+                entered_in_error: *entered_in_error,
+            };
+            process::runtime()?.block_on(tools::withdraw_study(node, sent, out))
+        }
         NodeCommand::Reprocess { node } => process::runtime()?.block_on(tools::reprocess(node, out)),
     };
     Ok(tool?)

@@ -198,7 +198,7 @@ async fn serve(
     doors.close();
     tracing::info!(organisation = %own, "node serving");
     let routes = routes(Own(own), &node, &forwarder, &clock, health_service);
-    let served = answer(config, (tls, operations.calls), routes, incoming, stop).await;
+    let served = answer(config, (tls, operations.calls), routes, incoming, stop, || node.close_recalls()).await;
     // A server that fails by itself closes the other doors too.
     stop.cancel();
     doors.wait().await;
@@ -257,6 +257,8 @@ fn keep_tunnels(config: &NodeConfig, hub: &HubClient, node: &Node<HubClient>, be
         let (source, told, name) = (Arc::new(node.clone()), node.clone(), format!("{}:{}", address.host, address.port));
         let open = move |is_open| told.figures().tunnel(&name, is_open);
         let jitter = || u16::from_be_bytes(random::bytes());
+        let (receiving, recalls, stop) = (node.clone(), instance.clone(), behind.stop.clone());
+        behind.tasks.spawn(async move { receiving.keep_recalls(recalls, stop).await });
         behind.tasks.spawn(tunnel::keep(instance, source, jitter, open, behind.stop.clone()));
     }
 }
@@ -268,6 +270,7 @@ async fn answer(
     routes: tonic::service::Routes,
     incoming: ReceiverStream<io::Result<PeerStream>>,
     stop: &CancellationToken,
+    stopping: impl FnOnce(),
 ) -> Result<(), NodeRunError> {
     let mut server = Server::builder()
         .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
@@ -276,7 +279,7 @@ async fn answer(
         .layer(WatchLayer(calls))
         .layer(AuthLayer::new(AccessTable::new(NODE), tls).of(config.organisation));
     let serving = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop.cancelled());
-    Ok(serve_until(stop, config.timing.stop_grace(), || (), serving).await?)
+    Ok(serve_until(stop, config.timing.stop_grace(), stopping, serving).await?)
 }
 
 /// Opens the node, and begins its work once it knows a catalogue; until then what arrives is kept and waits.
@@ -314,6 +317,8 @@ async fn open(
             working.run(stop).await;
         }
     });
+    let (noting, notes, stop) = (node.clone(), hub.clone(), behind.stop.clone());
+    behind.tasks.spawn(async move { noting.report_notes(notes, stop).await });
     let stop = behind.stop.clone();
     behind.tasks.spawn(async move { reporting.report_misses(&told, stop).await });
     Ok(node)

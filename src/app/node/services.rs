@@ -9,6 +9,7 @@ use tonic_reflection::server::Builder;
 use crate::domain::limits::MESSAGE_BYTES_MAX;
 use crate::doors::grpc::node_access::Own;
 use crate::doors::grpc::node_orders::NodeOrdersDoor;
+use crate::doors::grpc::node_recalls::NodeRecallsDoor;
 use crate::doors::grpc::node_retrieval::NodeRetrievalDoor;
 use crate::doors::grpc::node_tools::NodeToolsDoor;
 use crate::peer::hub::HubClient;
@@ -18,6 +19,7 @@ use crate::service::node::forward::Forwarder;
 use crate::wire::pb;
 use crate::wire::pb::node_server::NodeServer;
 use crate::wire::pb::orders_server::OrdersServer;
+use crate::wire::pb::recalls_server::RecallsServer;
 use crate::wire::pb::retrieval_server::RetrievalServer;
 
 /// Gives every service that a node offers.
@@ -41,11 +43,13 @@ pub fn routes(
     };
     let orders = NodeOrdersDoor { own, forwarder: forwarder.clone() };
     let retrieval = NodeRetrievalDoor { own, forwarder: forwarder.clone() };
+    let recalls = NodeRecallsDoor { own, node: node.clone(), forwarder: forwarder.clone() };
     let tools = NodeToolsDoor { own, node: node.clone(), clock: Arc::clone(clock) };
     Routes::new(health)
         .add_service(v1)
         .add_service(v1alpha)
         .add_service(OrdersServer::new(orders).max_encoding_message_size(MESSAGE_BYTES_MAX))
+        .add_service(RecallsServer::new(recalls).max_encoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(RetrievalServer::new(retrieval).max_encoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(NodeServer::new(tools).max_encoding_message_size(MESSAGE_BYTES_MAX))
 }

@@ -171,6 +171,23 @@ pub async fn reprocess(node: &NodeAddress, out: &mut dyn Write) -> Result<(), To
     }
 }
 
+/// Takes a study out of use.
+///
+/// # Errors
+/// [`ToolError`], whose text says what to do next.
+pub async fn withdraw_study(
+    node: &NodeAddress,
+    sent: pb::WithdrawStudyRequest,
+    out: &mut dyn Write,
+) -> Result<(), ToolError> {
+    let study = sent.study_uid.clone();
+    node.client()?.withdraw_study(sent).await?;
+    match node.json {
+        true => Ok(writeln!(out, "{}", json!({ "study": study, "withdrawn": true }))?),
+        false => Ok(writeln!(out, "the study is taken out of use; whoever relied on it is told")?),
+    }
+}
+
 /// Lists the codes that map to nothing, with what they may mean.
 ///
 /// # Errors

@@ -14,6 +14,10 @@ pub const HUB: &[(&str, &[Role])] = &[
     ("/concord.v1.Orders/RecentResults", HOSPITALS),
     ("/concord.v1.Orders/Acknowledge", HOSPITALS),
     ("/concord.v1.Orders/ReportMisses", HOSPITALS),
+    ("/concord.v1.Recalls/Watch", HOSPITALS),
+    ("/concord.v1.Recalls/Receive", HOSPITALS),
+    ("/concord.v1.Recalls/List", HOSPITALS),
+    ("/concord.v1.Recalls/Acknowledge", HOSPITALS),
     ("/concord.v1.Retrieval/Fetch", HOSPITALS),
     ("/concord.v1.Retrieval/Open", HOSPITALS),
     ("/concord.v1.Retrieval/Tunnel", HOSPITALS),
@@ -39,6 +43,9 @@ pub const HUB: &[(&str, &[Role])] = &[
     ("/concord.v1.Oversight/Statistics", OVERSEERS),
     ("/concord.v1.Oversight/FollowUps", FOLLOWERS),
     ("/concord.v1.Oversight/Reasons", &Role::ALL),
+    ("/concord.v1.Oversight/Recalls", OVERSEERS),
+    ("/concord.v1.Oversight/Cases", CASE_HANDLERS),
+    ("/concord.v1.Oversight/CloseCase", CASE_HANDLERS),
     ("/grpc.health.v1.Health/Check", &Role::ALL),
     ("/grpc.health.v1.Health/Watch", &Role::ALL),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", &Role::ALL),
@@ -46,6 +53,8 @@ pub const HUB: &[(&str, &[Role])] = &[
 ];
 
 const HOSPITALS: &[Role] = &[Role::Hospital];
+/// A hospital sees cases of its own results and of its own doctors, and closes those of its own results.
+const CASE_HANDLERS: &[Role] = &[Role::Regulator, Role::Hospital];
 const GATEWAYS: &[Role] = &[Role::PatientGateway];
 const CENTRES: &[Role] = &[Role::QcCentre];
 /// A hospital sees its own figures only; the service narrows them.

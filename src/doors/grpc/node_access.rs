@@ -14,6 +14,10 @@ pub const NODE: &[(&str, &[Role])] = &[
     ("/concord.v1.Orders/RecentResults", HOSPITALS),
     ("/concord.v1.Orders/Acknowledge", HOSPITALS),
     ("/concord.v1.Orders/ReportMisses", HOSPITALS),
+    ("/concord.v1.Recalls/Watch", HOSPITALS),
+    ("/concord.v1.Recalls/Receive", HOSPITALS),
+    ("/concord.v1.Recalls/List", HOSPITALS),
+    ("/concord.v1.Recalls/Acknowledge", HOSPITALS),
     ("/concord.v1.Retrieval/Fetch", HOSPITALS),
     ("/concord.v1.Retrieval/Open", HOSPITALS),
     ("/concord.v1.Retrieval/Tunnel", HOSPITALS),
@@ -22,6 +26,7 @@ pub const NODE: &[(&str, &[Role])] = &[
     ("/concord.v1.Node/Held", HOSPITALS),
     ("/concord.v1.Node/Import", HOSPITALS),
     ("/concord.v1.Node/Reprocess", HOSPITALS),
+    ("/concord.v1.Node/WithdrawStudy", HOSPITALS),
     ("/grpc.health.v1.Health/Check", HOSPITALS),
     ("/grpc.health.v1.Health/Watch", HOSPITALS),
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", HOSPITALS),
@@ -62,7 +67,7 @@ mod tests {
         let set = prost_types::FileDescriptorSet::decode(pb::DESCRIPTORS).unwrap();
         let services = set.file.iter().flat_map(|file| &file.service);
         let methods: BTreeSet<String> = services
-            .filter(|service| ["Node", "Orders", "Retrieval"].contains(&service.name()))
+            .filter(|service| ["Node", "Orders", "Recalls", "Retrieval"].contains(&service.name()))
             .flat_map(|service| {
                 service.method.iter().map(|method| format!("/concord.v1.{}/{}", service.name(), method.name()))
             })

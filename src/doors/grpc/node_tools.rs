@@ -11,13 +11,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::catalogue::Catalogue;
+use crate::domain::limits::TEXT_BYTES_MAX;
 use crate::domain::mapping::suggest;
 use crate::doors::grpc::node_access::Own;
-use crate::doors::grpc::status::of;
+use crate::doors::grpc::status::{bad_field, of};
 use crate::ports::clock::Clock;
 use crate::ports::hub::HubLink;
 use crate::service::node::Node;
 use crate::store::node::{HeldEntry, HeldPlace, UnmappedCount};
+use crate::wire::field::named;
 use crate::wire::pb;
 use crate::wire::pb::node_server::Node as NodeService;
 
@@ -100,6 +102,20 @@ impl<L: HubLink> NodeService for NodeToolsDoor<L> {
         let results = self.node.reprocess().await.map_err(|error| of(&error))?;
         Ok(Response::new(pb::ReprocessResponse { results: results as u64 }))
     }
+
+    async fn withdraw_study(
+        &self,
+        request: Request<pb::WithdrawStudyRequest>,
+    ) -> Result<Response<pb::WithdrawStudyResponse>, Status> {
+        self.own.permit(&request)?;
+        let sent = request.into_inner();
+        named("study_uid", &sent.study_uid, STUDY_UID_CHARACTERS_MAX).map_err(|error| bad_field(&error))?;
+        named("reason", &sent.reason, TEXT_BYTES_MAX).map_err(|error| bad_field(&error))?;
+        let known = self.node.withdraw_study(sent).await.map_err(|error| of(&error))?;
+        known
+            .then_some(Response::new(pb::WithdrawStudyResponse {}))
+            .ok_or_else(|| Status::not_found("no image of this study ever came to this node"))
+    }
 }
 
 fn unmapped(count: UnmappedCount, catalogue: &Catalogue) -> pb::UnmappedCode {
@@ -141,6 +157,8 @@ fn limit(asked: u32) -> usize {
     }
 }
 
+/// Source: DICOM PS3.5, 9.1.
+const STUDY_UID_CHARACTERS_MAX: usize = 64;
 const SUGGESTIONS_MAX: usize = 5;
 const OUTCOMES_WAITING_MAX: usize = 16;
 

@@ -46,6 +46,26 @@ impl Oversight for OversightDoor {
             reasons: reasons.into_iter().map(|reason| written(reason, language)).collect(),
         }))
     }
+
+    async fn recalls(&self, request: Request<pb::RecallsRequest>) -> Result<Response<pb::RecallsResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        let (hub, sent) = (Arc::clone(&self.0), request.into_inner());
+        apart(move || hub.recall_figures(&caller, &sent)).await
+    }
+
+    async fn cases(&self, request: Request<pb::CasesRequest>) -> Result<Response<pb::CasesResponse>, Status> {
+        let caller = permit(&request)?.caller;
+        let (hub, sent) = (Arc::clone(&self.0), request.into_inner());
+        apart(move || hub.cases(&caller, &sent)).await
+    }
+
+    async fn close_case(
+        &self,
+        request: Request<pb::CloseCaseRequest>,
+    ) -> Result<Response<pb::CloseCaseResponse>, Status> {
+        let permit = permit(&request)?;
+        self.0.close_case(&permit.caller, request.get_ref()).await.map(Response::new).map_err(refuse)
+    }
 }
 
 /// Answers from a thread of its own, because it may read much.

@@ -97,6 +97,12 @@ pub enum HubError {
     /// The patient has no such consent.
     #[error("no such consent")]
     NoConsent,
+    /// The organisation has no such recall.
+    #[error("no such recall")]
+    NoRecall,
+    /// There is no such case that the caller may close.
+    #[error("no such case")]
+    NoCase,
     /// The patient has no such result.
     #[error("no such result")]
     NoResult,
@@ -157,6 +163,7 @@ impl Faulty for HubError {
             Self::Decided | Self::Undecided | Self::KeyReused => Fault::Conflict,
             Self::OpeningOver | Self::NoLinks => Fault::Conflict,
             Self::NoPrompt | Self::NoOriginal | Self::NoConsent | Self::NoResult => Fault::Missing,
+            Self::NoRecall | Self::NoCase => Fault::Missing,
             Self::Limited => Fault::Limited,
             Self::Mismatch => Fault::Broken,
             Self::NoPolicy | Self::Away | Self::Behind => Fault::Busy,

@@ -11,11 +11,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::{Fault, Faulty};
+use crate::domain::id::RecallId;
 use crate::domain::organisation::Caller;
 use crate::service::exchange::{Chunks, Exchange, Refused, degraded};
 use crate::service::hub::Hub;
 use crate::service::hub::error::HubError;
-use crate::wire::orders::{Asked, Listing, Opening, Subject};
+use crate::wire::field::fixed;
+use crate::wire::orders::{Asked, Listing, Opening, Subject, subject};
 use crate::wire::pb;
 use pb::degraded::Cause;
 
@@ -148,6 +150,36 @@ impl Exchange for HubExchange {
             Err(Miss::Degraded(_)) => return Err(HubError::Unlinked.into()),
         };
         Ok(self.hub.open(caller, &sent).await?)
+    }
+
+    async fn recalls(
+        &self,
+        caller: &Caller,
+        practitioner: &str,
+        patient: &pb::Patient,
+        arrived: Instant,
+    ) -> Vec<pb::Recall> {
+        let asking = async {
+            let subject = subject(Some(patient)).map_err(|error| Miss::Refused(error.into()))?;
+            let named = self.patient(subject).await?;
+            let pseudonym =
+                fixed("patient.pseudonym", &named.pseudonym).map_err(|error| Miss::Refused(error.into()))?;
+            let (hub, organisation, doctor) = (Arc::clone(&self.hub), caller.organisation, practitioner.to_owned());
+            let found =
+                tokio::task::spawn_blocking(move || hub.open_recalls(organisation, &doctor, Some(pseudonym))).await;
+            found.map_err(|_| Miss::Refused(HubError::Behind))?.map_err(Miss::Refused)
+        };
+        self.inside(arrived, asking).await.unwrap_or_default()
+    }
+
+    async fn note_recall(&self, caller: &Caller, recall: RecallId, actor: pb::Actor) -> Result<bool, Refused> {
+        let recall_id = Bytes::copy_from_slice(recall.as_bytes());
+        let sent = pb::AcknowledgeRecallRequest { recall_id, actor: Some(actor) };
+        match self.hub.acknowledge_recall(caller, &sent).await {
+            Ok(_) => Ok(true),
+            Err(HubError::NoRecall) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn catalogue(&self) -> Arc<Catalogue> {

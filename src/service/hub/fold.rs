@@ -1,6 +1,8 @@
 //! What each record of the journal does to the hub's projections. The same records always do the same.
 
+mod cases;
 mod consents;
+mod recalls;
 
 use bytes::Bytes;
 
@@ -10,19 +12,22 @@ use crate::domain::id::{PromptId, Pseudonym, ReportTag};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{BatchNumber, LogPlace};
 use crate::domain::organisation::OrganisationCode;
+use crate::domain::recall::{Doctor, Relation, Sight};
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry, IndexItems};
 use crate::service::hub::error::HubError;
+use crate::service::hub::fold::recalls::Telling;
 use crate::service::hub::piece::piece_of;
 use crate::store::hub::{
-    BatchPlace, Figure, FigureKey, HubChange, KeptPolicy, KeptPrompt, KeyedDigest, KnownPerson, Marked, PromptState,
-    RequestKind, SigningKeyId,
+    BatchPlace, EntryPlace, Figure, FigureKey, HubChange, KeptPolicy, KeptPrompt, KeptSight, KeyedDigest, KnownPerson,
+    Marked, PromptState, RequestKind, SigningKeyId,
 };
 use crate::store::projection::ProjectionError;
 use crate::wire::batch::{Batch, digest};
 use crate::wire::field::{FieldError, fixed, moment, parsed};
 use crate::wire::record::Record;
 pub use crate::wire::regional::{publisher_tag, regional, report_tag};
+use crate::wire::statement::Statement;
 use crate::wire::{entry, pb};
 
 /// A record with its place, as the projections take it.
@@ -33,17 +38,28 @@ pub struct Placed {
     pub record: Record,
     /// The bytes it was decoded from.
     pub payload: Bytes,
+    /// Its index entries; only batches have any.
+    pub indexed: Vec<IndexEntry>,
+}
+
+impl Placed {
+    /// Reads a record of the journal.
+    ///
+    /// # Errors
+    /// [`HubError`] when a record that was checked before it was written cannot be read: the journal is damaged.
+    pub fn read(place: LogPlace, kind: u8, payload: Bytes) -> Result<Self, HubError> {
+        let record = Record::decode(kind, payload.clone())?;
+        let indexed = index_entries(place, &record, &payload)?;
+        Ok(Self { place, record, payload, indexed })
+    }
 }
 
 /// Reads a decision's prompt and outcome from an earlier record, for one that takes it back.
 pub type ReadBack<'a> = dyn Fn(LogPlace) -> Result<Record, HubError> + 'a;
 
 /// Gives the index entries of a record; only batches have any.
-///
-/// # Errors
-/// [`FieldError`] when a record that was checked before it was written cannot be read: the journal is damaged.
-pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
-    let Record::Batch(record) = &placed.record else { return Ok(Vec::new()) };
+fn index_entries(at: LogPlace, record: &Record, payload: &Bytes) -> Result<Vec<IndexEntry>, FieldError> {
+    let Record::Batch(record) = record else { return Ok(Vec::new()) };
     let batch = Batch::decode(record.batch.clone())?;
     let rejected = |place: usize| record.rejections.iter().any(|rejection| rejection.entry as usize == place);
     let mut entries = Vec::with_capacity(batch.entries.len());
@@ -52,10 +68,10 @@ pub fn index_entries(placed: &Placed) -> Result<Vec<IndexEntry>, FieldError> {
         entries.push(IndexEntry {
             patient: entry.patient,
             collected: entry.times.collected,
-            sequence: placed.place.sequence,
+            sequence: at.sequence,
             place: u16::try_from(place).unwrap_or(u16::MAX),
-            position: placed.place.position,
-            piece: piece_of(bytes, &placed.payload),
+            position: at.position,
+            piece: piece_of(bytes, payload),
             result: regional(entry.publisher, entry.result),
             version: entry.version,
             status: entry.status,
@@ -83,19 +99,31 @@ fn kind(entry: &Entry) -> EntryKind {
 /// [`HubError`] when the record or a table is damaged; the projections stop, and readiness says so.
 pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) -> Result<(), HubError> {
     let place = placed.place;
+    let telling = |at: Option<&pb::Moment>| -> Result<Telling<'_>, HubError> {
+        Ok(Telling { place, at: recalls::at(at)?, change, read_back })
+    };
     match &placed.record {
-        Record::Batch(record) => batch(record, place, change)?,
+        Record::Batch(record) => {
+            batch(record, place, change)?;
+            telling(record.received_at.as_ref())?.versions(&placed.indexed)?;
+        }
         Record::Key(record) => change.put_key(SigningKeyId(key_id(&record.key_id)?), place)?,
         Record::Policy(record) => change.put_policy(&KeptPolicy {
             effective_from: moment("effective_from", record.effective_from.as_ref())?,
             version: record.policy_version.clone(),
             place,
         })?,
-        Record::Statement(record) => change.put_statement(digest(&record.statement), place)?,
-        Record::Check(record) => check(record, place, change)?,
-        Record::Decision(record) => decision(record, place, change, read_back)?,
-        Record::Revocation(record) => revocation(record, place, change, read_back)?,
-        Record::Event(record) => event(record, place, change)?,
+        Record::Statement(record) => {
+            let known = change.statement(digest(&record.statement))?.is_some();
+            change.put_statement(digest(&record.statement), place)?;
+            if !known {
+                telling(record.received_at.as_ref())?.said(&Statement::decode(&record.statement)?)?;
+            }
+        }
+        Record::Check(record) => check(record, place, &telling(record.at.as_ref())?)?,
+        Record::Decision(record) => decision(record, place, &telling(record.at.as_ref())?)?,
+        Record::Revocation(record) => revocation(record, place, &telling(record.at.as_ref())?)?,
+        Record::Event(record) => event(record, place, &telling(record.at.as_ref())?)?,
         Record::Fetch(record) => consents::fetch(record, place, change)?,
         Record::Person(record) => person(record, change)?,
         Record::Miss(record) => {
@@ -113,8 +141,17 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         Record::ConsentEnd(record) => consents::end(record, place, change)?,
         Record::Sharing(record) => consents::sharing(record, place, change)?,
         Record::Relation(record) => consents::relation(record, place, change)?,
-        Record::Access(record) => consents::access(record, place, change)?,
+        Record::Access(record) => {
+            consents::access(record, place, change)?;
+            if let Some(access) = record.access.as_ref().filter(|_| !record.opened.is_empty()) {
+                recalls::opened(record, access, &telling(access.at.as_ref())?)?;
+            }
+        }
         Record::Attempt(record) => consents::attempt(record, change)?,
+        Record::RecallReceipt(record) => telling(record.at.as_ref())?.received(record)?,
+        Record::Requalification(record) => telling(record.at.as_ref())?.requalified(record)?,
+        Record::RecallAcknowledgement(record) => telling(record.at.as_ref())?.acknowledged(record)?,
+        Record::CaseClosed(record) => cases::close(record, &telling(record.at.as_ref())?)?,
     }
     Ok(())
 }
@@ -126,9 +163,9 @@ fn batch(record: &pb::BatchRecord, place: LogPlace, change: &HubChange<'_>) -> R
     Ok(())
 }
 
-fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
+fn check(record: &pb::CheckRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+    let (change, at) = (telling.change, telling.at);
     let organisation = organisation(&record.organisation)?;
-    let at = moment("at", record.at.as_ref())?;
     let day = at.local_day();
     if change.request(organisation, RequestKind::Check, &record.check_key)?.is_some() {
         return Ok(());
@@ -156,6 +193,11 @@ fn check(record: &pb::CheckRecord, place: LogPlace, change: &HubChange<'_>) -> R
             },
         )?;
         change.put_waiting(WaitsFor::Answer, id, organisation, at)?;
+        let practitioner = record.actor.as_ref().map(|actor| actor.practitioner.clone()).unwrap_or_default();
+        let doctor = Doctor { organisation, practitioner };
+        let sight = Sight { relation: Relation::Prompted, version: prompt.version, place: recalls::place_of(prompt) };
+        let result = fixed("result_id", &prompt.result_id)?;
+        telling.saw(result, KeptSight { doctor, patient, sight, prompt: Some(id) })?;
         for item in &prompt.items {
             let item = parsed("items", item, "item code")?;
             count(change, day, organisation, Some(item), Figure::Prompts, 1)?;
@@ -185,14 +227,10 @@ fn existing(
     Ok(())
 }
 
-fn decision(
-    record: &pb::DecisionRecord,
-    place: LogPlace,
-    change: &HubChange<'_>,
-    read_back: &ReadBack<'_>,
-) -> Result<(), HubError> {
+fn decision(record: &pb::DecisionRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+    let (change, read_back) = (telling.change, telling.read_back);
     let organisation = organisation(&record.organisation)?;
-    let at = moment("at", record.at.as_ref())?;
+    let at = telling.at;
     let day = at.local_day();
     change.put_request(organisation, RequestKind::Decision, &record.decision_key, place)?;
     change.note_position(place)?;
@@ -206,6 +244,7 @@ fn decision(
                 continue;
             }
             take_out(&earlier, id, &kept, &asked, change)?;
+            cases::take_back(id, telling)?;
         }
         change.remove_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
         if owes_reason(decision, record) {
@@ -215,8 +254,14 @@ fn decision(
         let state = if accepted { PromptState::Accepted } else { PromptState::Declined };
         change.set_prompt_state(id, state(place.sequence))?;
         change.put_decided(organisation, &asked.encounter, kept.result, id)?;
+        let doctor = recalls::doctor(&record.organisation, record.actor.as_ref(), &asked.asker)?;
         if disputes(decision, record) {
             change.put_disputed(kept.result, id)?;
+            cases::open(id, &kept, &asked, telling)?;
+            telling.disputed(kept.result, id, &doctor)?;
+        }
+        if accepted {
+            recalls::rely(id, &kept, &asked, doctor, Relation::Accepted, telling)?;
         }
         for (figure, delta) in figures_of(decision, record) {
             count_with_items(change, day, organisation, &asked.items, &figure, delta)?;
@@ -305,14 +350,10 @@ fn figures_of(decision: &pb::Decision, record: &pb::DecisionRecord) -> Vec<(Figu
     }
 }
 
-fn revocation(
-    record: &pb::RevocationRecord,
-    place: LogPlace,
-    change: &HubChange<'_>,
-    read_back: &ReadBack<'_>,
-) -> Result<(), HubError> {
+fn revocation(record: &pb::RevocationRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
+    let (change, read_back) = (telling.change, telling.read_back);
     let organisation = organisation(&record.organisation)?;
-    let day = moment("at", record.at.as_ref())?.local_day();
+    let day = telling.at.local_day();
     change.put_request(organisation, RequestKind::Revocation, &record.decision_key, place)?;
     let id: PromptId = fixed("prompt_id", &record.prompt_id)?;
     let Some(kept) = change.prompt(id)? else { return Ok(()) };
@@ -328,6 +369,7 @@ fn revocation(
     change.set_prompt_state(id, PromptState::Open)?;
     change.put_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
     change.remove_disputed(kept.result, id)?;
+    cases::take_back(id, telling)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
     count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)
 }
@@ -345,20 +387,27 @@ fn take_back_report(
     Ok(())
 }
 
-fn event(record: &pb::EventRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
+fn event(record: &pb::EventRecord, place: LogPlace, telling: &Telling<'_>) -> Result<(), HubError> {
     use pb::acknowledge_request::Event;
+    let change = telling.change;
     let organisation = organisation(&record.organisation)?;
-    let day = moment("at", record.at.as_ref())?.local_day();
+    let day = telling.at.local_day();
     change.put_request(organisation, RequestKind::Event, &record.event_key, place)?;
-    if let Some(kept) = change.prompt(fixed("prompt_id", &record.prompt_id)?)? {
-        change.put_access(kept.patient, place)?;
-    }
-    let (marked, figure) = match record.event() {
+    let (marked, figure, relation) = match record.event() {
         Event::Unspecified => return Ok(()),
-        Event::Shown => (Marked::PromptShown, Figure::Shown),
-        Event::Viewed => (Marked::PromptViewed, Figure::Viewed),
-        Event::Quoted => (Marked::PromptQuoted, Figure::Quoted),
+        Event::Shown => (Marked::PromptShown, Figure::Shown, None),
+        Event::Viewed => (Marked::PromptViewed, Figure::Viewed, Some(Relation::Viewed)),
+        Event::Quoted => (Marked::PromptQuoted, Figure::Quoted, Some(Relation::Quoted)),
     };
+    let id: PromptId = fixed("prompt_id", &record.prompt_id)?;
+    if let Some(kept) = change.prompt(id)? {
+        change.put_access(kept.patient, place)?;
+        if let Some(relation) = relation {
+            let asked = asked(&kept, telling.read_back)?;
+            let doctor = recalls::doctor(&record.organisation, record.actor.as_ref(), &asked.asker)?;
+            recalls::rely(id, &kept, &asked, doctor, relation, telling)?;
+        }
+    }
     if change.mark(marked, &record.prompt_id, day, organisation)? {
         count(change, day, organisation, None, figure, 1)?;
     }
@@ -379,20 +428,27 @@ fn person(record: &pb::PersonRecord, change: &HubChange<'_>) -> Result<(), HubEr
 /// What a prompt was about: when it was raised, its visit, the items of the line, and the result's report.
 struct AskedAbout {
     at: Moment,
+    asker: String,
     encounter: String,
     items: Vec<ItemCode>,
+    publisher: OrganisationCode,
     report: ReportTag,
+    place: EntryPlace,
 }
 
 fn asked(kept: &KeptPrompt, read_back: &ReadBack<'_>) -> Result<AskedAbout, HubError> {
     let Record::Check(check) = read_back(kept.check)? else { return Err(ProjectionError::Damaged.into()) };
     let prompt = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
     let items = prompt.items.iter().map(|item| parsed("items", item, "item code"));
+    let publisher = organisation(&prompt.publisher)?;
     Ok(AskedAbout {
         at: moment("at", check.at.as_ref())?,
+        asker: check.actor.as_ref().map(|actor| actor.practitioner.clone()).unwrap_or_default(),
         encounter: check.visit.as_ref().map(|visit| visit.encounter.clone()).unwrap_or_default(),
         items: items.collect::<Result<_, _>>()?,
-        report: report_tag(organisation(&prompt.publisher)?, kept.report),
+        publisher,
+        report: report_tag(publisher, kept.report),
+        place: recalls::place_of(prompt),
     })
 }
 

@@ -69,7 +69,11 @@ pub(super) fn accesses_in(
         | Record::Person(_)
         | Record::Miss(_)
         | Record::Relation(_)
-        | Record::Attempt(_) => Vec::new(),
+        | Record::Attempt(_)
+        | Record::RecallReceipt(_)
+        | Record::Requalification(_)
+        | Record::RecallAcknowledgement(_)
+        | Record::CaseClosed(_) => Vec::new(),
     })
 }
 

@@ -76,6 +76,11 @@ impl Ledger {
         self.journal.is_poisoned()
     }
 
+    /// Gives word whenever the projections have more records.
+    pub fn changes(&self) -> watch::Receiver<Sequence> {
+        self.projected.clone()
+    }
+
     /// Gives the number of records that every projection has.
     pub fn projected(&self) -> Sequence {
         *self.projected.borrow()

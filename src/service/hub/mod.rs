@@ -7,6 +7,7 @@ pub mod access;
 pub mod answer;
 pub mod audience;
 pub mod candidates;
+mod cases;
 mod check;
 pub mod consent;
 mod decide;
@@ -32,7 +33,9 @@ pub mod pseudonym;
 mod publication;
 pub mod qualifications;
 pub mod reading;
+pub mod recalls;
 pub mod registry;
+mod requalify;
 pub mod results;
 pub mod retrieval;
 pub mod standing;
@@ -47,6 +50,8 @@ mod viewing;
 mod witness;
 
 use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::id::ConsentId;
 use crate::domain::limits::PUBLICATIONS_PER_ORGANISATION_MAX;
@@ -111,6 +116,8 @@ pub struct Hub {
     figures: Figures,
     /// Checkpoints that nodes cosign.
     witnesses: Witnesses,
+    /// Streams of recalls end with it.
+    recalls_closed: CancellationToken,
 }
 
 impl Hub {
@@ -126,6 +133,7 @@ impl Hub {
             retrieval: Retrieval::default(),
             figures: Figures::default(),
             witnesses: Witnesses::default(),
+            recalls_closed: CancellationToken::new(),
         }
     }
 

@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::domain::consent::Standing;
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{PromptId, Pseudonym, ResultId};
+use crate::domain::limits::ACCESS_RESULTS_MAX;
 use crate::domain::log::LogPlace;
 use crate::domain::organisation::Caller;
 use crate::domain::time::Moment;
 use crate::service::hub::Hub;
 use crate::service::hub::access::Access;
-use crate::service::hub::answer::Speaker;
+use crate::service::hub::answer::{Speaker, prompt_record};
 use crate::service::hub::audience::{Basis, Standed, basis_of, covers, sharing, standed};
 use crate::service::hub::candidates::Found;
 use crate::service::hub::decide::GRANT_MS;
@@ -101,7 +102,8 @@ impl Hub {
         access.results = found.found.iter().map(Found::name).collect();
         let basis = access.basis.unwrap_or(Basis::BreakGlass);
         let record = self.access_record(Some(caller), &access)?;
-        let record = pb::AccessRecord { key: opening.key.clone(), counts, ..record };
+        let opened = found.found.iter().take(ACCESS_RESULTS_MAX).map(opened_place).collect();
+        let record = pb::AccessRecord { key: opening.key.clone(), counts, opened, ..record };
         let place = self.record_one(Record::Access(record)).await?;
         if basis == Basis::BreakGlass {
             tracing::warn!(organisation = %caller.organisation, log_index = place.sequence.0, "the glass was broken");
@@ -200,4 +202,10 @@ impl Hub {
             },
         )
     }
+}
+
+/// Writes which version of a result was opened, and where it lies.
+fn opened_place(found: &Found) -> pb::PromptRecord {
+    let place = prompt_record(PromptId::new([0; 16]), "", &[], found);
+    pb::PromptRecord { prompt_id: bytes::Bytes::new(), ..place }
 }

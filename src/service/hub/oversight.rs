@@ -117,6 +117,9 @@ fn add(row: &mut pb::StatisticsRow, figure: Figure, count: u64) {
         Figure::DeclinedUnexplained => &mut row.declined_unexplained,
         Figure::Opened => &mut row.opened,
         Figure::BreakGlass => &mut row.break_glass,
+        Figure::RecallsMade => &mut row.recalls_made,
+        Figure::RecallsDelivered => &mut row.recalls_delivered,
+        Figure::RecallsAcknowledged => &mut row.recalls_acknowledged,
         Figure::DeclinedFor(reason) => {
             let place = match row.reasons.binary_search_by(|known| known.reason.cmp(&reason)) {
                 Ok(place) => place,

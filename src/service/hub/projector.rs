@@ -146,8 +146,7 @@ impl Projector {
         places.sort_unstable();
         for place in places {
             let record = self.journal.read(place.into())?;
-            let decoded = Record::decode(record.kind, record.payload.clone())?;
-            self.learn(&Placed { place, record: decoded, payload: record.payload })?;
+            self.learn(&Placed::read(place, record.kind, record.payload)?)?;
         }
         let mut statements = Vec::new();
         for (_, place) in view.statements()?.into_iter().filter(|(_, place)| place.sequence < self.next) {
@@ -211,11 +210,7 @@ fn next_group(scan: &mut Scan) -> Result<Vec<crate::store::journal::Record>, Hub
 }
 
 fn placed(group: Vec<crate::store::journal::Record>) -> Result<Vec<Placed>, HubError> {
-    let placed = group.into_iter().map(|record| {
-        let place = record.position.into();
-        Ok(Placed { place, record: Record::decode(record.kind, record.payload.clone())?, payload: record.payload })
-    });
-    placed.collect()
+    group.into_iter().map(|record| Placed::read(record.position.into(), record.kind, record.payload)).collect()
 }
 
 /// Applies a group of records to index and tables, each from where it stands.
@@ -227,10 +222,8 @@ fn project(
 ) -> Result<(), HubError> {
     let Some(next) = placed.last().map(|placed| placed.place.sequence.next()) else { return Ok(()) };
     let applied = index.applied()?;
-    let mut entries = Vec::new();
-    for placed in placed.iter().filter(|placed| placed.place.sequence >= applied) {
-        entries.extend(fold::index_entries(placed)?);
-    }
+    let fresh = placed.iter().filter(|placed| placed.place.sequence >= applied);
+    let entries: Vec<_> = fresh.flat_map(|placed| placed.indexed.iter().cloned()).collect();
     if next > applied {
         index.apply(next, &entries)?;
     }

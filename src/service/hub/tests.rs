@@ -149,7 +149,8 @@ pub fn check_request(key: &str, item: &str) -> pb::CheckRequest {
     }
 }
 
-fn decide_request(key: &str, prompt: &pb::Prompt, outcome: pb::decision::Outcome) -> pb::DecideRequest {
+/// A decision of doctor D7 on one prompt.
+pub fn decide_request(key: &str, prompt: &pb::Prompt, outcome: pb::decision::Outcome) -> pb::DecideRequest {
     pb::DecideRequest {
         decision_key: key.into(),
         actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),

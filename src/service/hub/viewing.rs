@@ -115,7 +115,10 @@ impl Hub {
                 places.first().copied().ok_or(HubError::Behind)?
             }
         };
+        let standing = self.parts.index.latest(kept.result)?;
         Ok(pb::AcknowledgeResponse {
+            standing_version: standing.as_ref().map_or(kept.version, |standing| standing.version),
+            standing_status: standing.map_or(pb::ResultStatus::Unspecified, |it| it.status.into()).into(),
             log_index: place.sequence.0,
             grant: viewed.then(|| self.grant(organisation, event.prompt, &kept, &found, Purpose::Viewed, place)),
         })

@@ -5,9 +5,9 @@ use prost::Message;
 use super::error::NodeError;
 use super::ledger::{NO_INTAKE, NodeRecord, moment, packed};
 use super::sheet::Reason;
-use super::{links, names};
+use super::{links, names, recalls};
 use crate::domain::entry::{Content, Entry};
-use crate::domain::id::Digest;
+use crate::domain::id::{Digest, RecallId, ReportId, ResultId};
 use crate::domain::log::{BatchNumber, Sequence};
 use crate::merkle::checkpoint::Checkpoint;
 use crate::store::journal::Position;
@@ -68,6 +68,22 @@ fn read(position: Position, record: &NodeRecord) -> Option<Change<'_>> {
             Box::new(|change| learnt.into_iter().try_for_each(|(local, seen)| change.put_link(local, seen)))
         }
         NodeRecord::Refused(refused) => read_refused(sequence, refused)?,
+        NodeRecord::Recall(received) => {
+            let key = recalls::key_of(received.recall.as_ref()?)?;
+            Box::new(move |change| change.put_recall(&key, sequence))
+        }
+        NodeRecord::RecallNoted(note) => {
+            let key = recalls::noted_key(note)?;
+            Box::new(move |change| change.put_recall_note(&key, sequence))
+        }
+        NodeRecord::RecallNoteTold(told) => {
+            let id = RecallId::try_from(told.recall_id.as_ref()).ok()?;
+            Box::new(move |change| change.remove_recall_note(id))
+        }
+        NodeRecord::StudyWithdrawal(withdrawal) => {
+            let study = StudyUid(withdrawal.study_uid.clone());
+            Box::new(move |change| change.forget_study_instances(&study))
+        }
     })
 }
 
@@ -136,6 +152,8 @@ fn apply_batch(
         };
         change.put_of_report(entry.report, entry.result)?;
         change.put_result(entry.result, known)?;
+        change.release(&names::awaited_result(&entry.result))?;
+        change.release(&names::awaited_report(&entry.report))?;
         if let Content::Imaging(study) = &entry.content {
             settle_study(change, study.study_uid.clone(), entry)?;
         }
@@ -186,6 +204,14 @@ fn apply_outcome(
     for study in &outcome.awaits_studies {
         let shown = change.study(&StudyUid(study.clone()))?.is_some_and(|kept| kept.published_version > 0);
         await_or_again(change, &names::awaited_study(study), shown, intake)?;
+    }
+    for result in &outcome.awaits_results {
+        let Ok(result) = ResultId::try_from(result.as_ref()) else { continue };
+        await_or_again(change, &names::awaited_result(&result), change.result(result)?.is_some(), intake)?;
+    }
+    for report in &outcome.awaits_reports {
+        let Ok(report) = ReportId::try_from(report.as_ref()) else { continue };
+        await_or_again(change, &names::awaited_report(&report), !change.results_of(report)?.is_empty(), intake)?;
     }
     change.put_read_to(Sequence(outcome.read_to))
 }

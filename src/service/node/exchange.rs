@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::domain::catalogue::Catalogue;
 use crate::domain::fault::Faulty;
+use crate::domain::id::RecallId;
 use crate::domain::organisation::Caller;
 use crate::service::exchange::{Chunks, Exchange, Refused};
 use crate::service::node::forward::{ForwardError, Forwarder};
@@ -49,6 +50,24 @@ impl Exchange for Forwarder {
 
     async fn open(&self, _caller: &Caller, sent: pb::OpenRequest) -> Result<pb::OpenResponse, Refused> {
         Ok(Self::open(self, sent).await?)
+    }
+
+    async fn recalls(
+        &self,
+        _caller: &Caller,
+        practitioner: &str,
+        patient: &pb::Patient,
+        arrived: Instant,
+    ) -> Vec<pb::Recall> {
+        self.recalls_in_time(practitioner, patient, arrived).await
+    }
+
+    async fn note_recall(&self, _caller: &Caller, recall: RecallId, actor: pb::Actor) -> Result<bool, Refused> {
+        self.note(recall, actor).await.map_err(|error| Refused {
+            fault: error.fault(),
+            field: None,
+            text: "the node could not record it; send it again".to_owned(),
+        })
     }
 
     fn catalogue(&self) -> Arc<Catalogue> {

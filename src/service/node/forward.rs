@@ -17,12 +17,12 @@ use super::terms::Terms;
 use crate::domain::catalogue::Catalogue;
 use crate::domain::entry::LocalCode;
 use crate::domain::fault::{Fault, Faulty};
-use crate::domain::id::Pseudonym;
+use crate::domain::id::{Pseudonym, RecallId};
 use crate::domain::item::Loinc;
 use crate::peer::hub::{CallError, HubClient};
 use crate::service::exchange::degraded;
 use crate::wire::field::{FieldError, Problem, fixed};
-use crate::wire::orders::{Asked, Listing, Opening, Subject};
+use crate::wire::orders::{Asked, Listing, Opening, Subject, subject};
 use crate::wire::pb;
 use pb::degraded::Cause;
 
@@ -168,10 +168,7 @@ impl Forwarder {
             Err(Miss::Degraded(Cause::Unreachable)) => {
                 return Err(CallError::from(Status::unavailable("the hub cannot be reached")).into());
             }
-            Err(Miss::Degraded(_)) => {
-                let problem = Problem::Unwanted("the region cannot link this person");
-                return Err(FieldError::new("patient.identifiers", problem).into());
-            }
+            Err(Miss::Degraded(_)) => return Err(unnamed().into()),
         };
         Ok(self.hub.open_results(sent, self.settings.decide_wait_max).await?)
     }
@@ -185,6 +182,50 @@ impl Forwarder {
         let offset = sent.offset;
         let chunks = self.hub.fetch(sent, self.settings.decide_wait_max).await?;
         Ok(Checked::new(chunks, digest, offset))
+    }
+
+    /// Lists a doctor's recalls of which nobody has taken note, about one patient where one is named.
+    ///
+    /// # Errors
+    /// [`ForwardError`] when the patient cannot be named.
+    pub async fn recalls_of(
+        &self,
+        practitioner: &str,
+        patient: Option<&pb::Patient>,
+    ) -> Result<Vec<pb::Recall>, ForwardError> {
+        let about = match patient {
+            None => None,
+            Some(patient) => match self.patient(subject(Some(patient))?).await {
+                Ok(patient) => Some(fixed("patient.pseudonym", &patient.pseudonym)?),
+                Err(Miss::Wrong(error)) => return Err(error.into()),
+                Err(Miss::Degraded(_)) => return Err(unnamed().into()),
+            },
+        };
+        let open = self.node.open_recalls(practitioner, about).await;
+        open.map_err(|error| {
+            tracing::error!(%error, "read recalls");
+            CallError::from(Status::unavailable("the node's recalls cannot be read")).into()
+        })
+    }
+
+    /// Lists a doctor's recalls about a patient as [`Forwarder::recalls_of`] does, inside the deadline of a check, or
+    /// none.
+    pub async fn recalls_in_time(
+        &self,
+        practitioner: &str,
+        patient: &pb::Patient,
+        arrived: Instant,
+    ) -> Vec<pb::Recall> {
+        let found = tokio::time::timeout(self.left(arrived), self.recalls_of(practitioner, Some(patient))).await;
+        found.ok().and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Takes note of a recall. Gives false where the node has no such recall.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the node's journal fails.
+    pub async fn note(&self, recall: RecallId, actor: pb::Actor) -> Result<bool, NodeError> {
+        self.node.note_recall(recall, actor).await
     }
 
     /// Gives the catalogue that the node works with.
@@ -274,6 +315,10 @@ impl Faulty for ForwardError {
             Self::Hub(error) => error.fault(),
         }
     }
+}
+
+fn unnamed() -> FieldError {
+    FieldError::new("patient.identifiers", Problem::Unwanted("the region cannot link this person"))
 }
 
 /// Puts the catalogue's code in place of the hospital's own, where its table knows it; others go as they are.

@@ -33,6 +33,14 @@ pub enum NodeRecord {
     Links(pb::LinksLearnt),
     /// A message that was refused.
     Refused(pb::RefusedIntake),
+    /// A recall that the hub told.
+    Recall(Box<pb::RecallReceived>),
+    /// Somebody took note of a recall.
+    RecallNoted(pb::RecallNoted),
+    /// The hub has been told that somebody took note.
+    RecallNoteTold(pb::RecallNoteTold),
+    /// A study was deleted in the archive.
+    StudyWithdrawal(pb::StudyWithdrawal),
 }
 
 impl NodeRecord {
@@ -49,6 +57,10 @@ impl NodeRecord {
             Self::MissesReported(record) => (8, record.encode_to_vec().into()),
             Self::Links(record) => (9, record.encode_to_vec().into()),
             Self::Refused(record) => (10, record.encode_to_vec().into()),
+            Self::Recall(record) => (19, record.encode_to_vec().into()),
+            Self::RecallNoted(record) => (20, record.encode_to_vec().into()),
+            Self::RecallNoteTold(record) => (21, record.encode_to_vec().into()),
+            Self::StudyWithdrawal(record) => (22, record.encode_to_vec().into()),
         }
     }
 
@@ -69,6 +81,10 @@ impl NodeRecord {
             8 => pb::MissesReported::decode(payload).map(Self::MissesReported),
             9 => pb::LinksLearnt::decode(payload).map(Self::Links),
             10 => pb::RefusedIntake::decode(payload).map(Self::Refused),
+            19 => pb::RecallReceived::decode(payload).map(Box::new).map(Self::Recall),
+            20 => pb::RecallNoted::decode(payload).map(Self::RecallNoted),
+            21 => pb::RecallNoteTold::decode(payload).map(Self::RecallNoteTold),
+            22 => pb::StudyWithdrawal::decode(payload).map(Self::StudyWithdrawal),
             _ => return Err(NodeError::Record { sequence: record.sequence() }),
         };
         read.map_err(|_| NodeError::Record { sequence: record.sequence() })

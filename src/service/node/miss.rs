@@ -88,7 +88,8 @@ impl<L: HubLink> Node<L> {
         Ok(told)
     }
 
-    async fn append(&self, record: NodeRecord) -> Result<(), NodeError> {
+    /// Records something of the node's own, and applies it.
+    pub(super) async fn append(&self, record: NodeRecord) -> Result<(), NodeError> {
         let (kind, payload) = record.encode();
         self.core.journal.append(kind, payload).await?;
         blocking(&self.core, Core::catch_up).await

@@ -15,6 +15,7 @@ mod outbox;
 mod people;
 mod pipeline;
 mod rebuild;
+mod recalls;
 pub mod receipt;
 pub mod report;
 mod seal;
@@ -53,7 +54,7 @@ use crate::domain::person::Person;
 use crate::domain::trace::Outcome;
 use crate::ports::hub::{HubError, HubLink};
 use crate::ports::trace::SpanKind;
-use crate::store::node::{HeldEntry, HeldPlace, OriginalPlace, UnmappedCount};
+use crate::store::node::{HeldEntry, HeldPlace, OriginalPlace, StudyUid, UnmappedCount};
 use crate::store::originals::OpenOriginal;
 use crate::sys::random;
 use crate::wire::pb;
@@ -63,6 +64,8 @@ pub struct Node<L> {
     core: Arc<Core>,
     pipeline: Arc<Pipeline>,
     link: Arc<L>,
+    /// Streams of recalls end with it.
+    recalls_closed: CancellationToken,
 }
 
 /// The bytes of an original.
@@ -93,7 +96,12 @@ pub struct NodeStatus {
 
 impl<L> Clone for Node<L> {
     fn clone(&self) -> Self {
-        Self { core: Arc::clone(&self.core), pipeline: Arc::clone(&self.pipeline), link: Arc::clone(&self.link) }
+        Self {
+            core: Arc::clone(&self.core),
+            pipeline: Arc::clone(&self.pipeline),
+            link: Arc::clone(&self.link),
+            recalls_closed: self.recalls_closed.clone(),
+        }
     }
 }
 
@@ -105,7 +113,7 @@ impl<L: HubLink> Node<L> {
     pub fn open(parts: NodeParts, link: Arc<L>) -> Result<Self, NodeError> {
         let core = Arc::new(Core::open(parts)?);
         let pipeline = Arc::new(Pipeline::open(Arc::clone(&core))?);
-        Ok(Self { core, pipeline, link })
+        Ok(Self { core, pipeline, link, recalls_closed: CancellationToken::new() })
     }
 
     /// Works until told to stop, or until the journal fails: drafts and seals what has arrived, and sends what is sealed.
@@ -270,6 +278,23 @@ impl<L: HubLink> Node<L> {
             Ok(core.state.wanting_count())
         })
         .await
+    }
+
+    /// Takes a study that was deleted in the archive out of use; durable when this returns, and published soon. Gives
+    /// false where no image of the study ever came.
+    ///
+    /// # Errors
+    /// [`NodeError`] when the journal fails.
+    pub async fn withdraw_study(&self, sent: pb::WithdrawStudyRequest) -> Result<bool, NodeError> {
+        let study = StudyUid(sent.study_uid.clone());
+        if blocking(&self.core, move |core| Ok(core.state.study(&study)?)).await?.is_none() {
+            return Ok(false);
+        }
+        let at = Some(self.core.clock.now().into());
+        let pb::WithdrawStudyRequest { study_uid, reason, entered_in_error } = sent;
+        let withdrawal = pb::StudyWithdrawal { study_uid, reason, entered_in_error, at };
+        self.append(NodeRecord::StudyWithdrawal(withdrawal)).await?;
+        Ok(true)
     }
 
     async fn keep_reading(&self) {

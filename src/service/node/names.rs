@@ -48,6 +48,16 @@ pub fn awaited_study(study_uid: &str) -> [u8; 32] {
     named(b"concord/awaited-study/v1", [study_uid.as_bytes()])
 }
 
+/// Names the first publication of a result, for a withdrawal that came before it.
+pub fn awaited_result(result: &ResultId) -> [u8; 32] {
+    named(b"concord/awaited-result/v1", [result.as_bytes().as_slice()])
+}
+
+/// Names the first publication of a report, for a cancellation that came before it.
+pub fn awaited_report(report: &ReportId) -> [u8; 32] {
+    named(b"concord/awaited-report/v1", [report.as_bytes().as_slice()])
+}
+
 /// Digests what a version of a result says: not its number, nor which message brought it, nor when that was written.
 pub fn content_digest(entry: &Entry) -> Digest {
     let originals = entry.originals.iter().filter(|original| original.media_type != MESSAGE_MEDIA_TYPE);

@@ -16,7 +16,7 @@ use super::seal::seal;
 use super::sheet::{Change, Held, Reason, Sheet, Unmapped};
 use super::study;
 use super::versions::Versions;
-use crate::domain::id::Digest;
+use crate::domain::id::{Digest, ReportId, ResultId};
 use crate::domain::log::Sequence;
 use crate::domain::person::Person;
 use crate::ports::hub::HubLink;
@@ -59,6 +59,8 @@ struct Rest {
     unmapped: Vec<Unmapped>,
     awaits_links: BTreeSet<IdentifierDigest>,
     awaits_studies: BTreeSet<String>,
+    awaits_results: BTreeSet<ResultId>,
+    awaits_reports: BTreeSet<ReportId>,
 }
 
 impl Pipeline {
@@ -156,6 +158,10 @@ fn read_one(core: &Core, intake: Sequence, record: &NodeRecord, again: bool) -> 
             let Some(kept) = core.state.study(&uid)? else { return Ok(None) };
             read_study(core, intake, uid, &kept, again).map(Some)
         }
+        NodeRecord::StudyWithdrawal(withdrawal) => {
+            let sheets = vec![study::withdraw(core, withdrawal)?];
+            Ok(Some(Read { intake, study: None, again, sheets }))
+        }
         // New instances wait until their study is quiet; all else is the node's own.
         _ => Ok(None),
     }
@@ -211,7 +217,17 @@ fn settle(core: &Core, reads: Vec<Read>, whose: Vec<Whose>, next: u64) -> Result
             if let (true, Ok(pseudonym)) = (is_message, &whose) {
                 links.extend(links::learn(core, &sheet.person, *pseudonym)?);
             }
+            let (results, reports) = withdrawn(&sheet.changes);
             let waits = versions.take(whose, sheet.changes)?;
+            if waits.iter().any(|held| held.reason == Reason::NothingBefore) {
+                // A withdrawal that came before what it withdraws.
+                for result in results {
+                    if !versions.knows(result)? {
+                        rest.awaits_results.insert(result);
+                    }
+                }
+                rest.awaits_reports.extend(reports);
+            }
             if waits.iter().any(|held| held.reason == Reason::NoStrongIdentifier) {
                 rest.awaits_links.extend(links::unlinked(core, &sheet.person)?);
             }
@@ -249,6 +265,8 @@ impl Rest {
             unmapped: Vec::new(),
             awaits_links: BTreeSet::new(),
             awaits_studies: BTreeSet::new(),
+            awaits_results: BTreeSet::new(),
+            awaits_reports: BTreeSet::new(),
         }
     }
 
@@ -279,8 +297,27 @@ impl Rest {
             study_to,
             awaits_links: awaits_links.collect(),
             awaits_studies: self.awaits_studies.into_iter().take(AWAITED_MAX).collect(),
+            awaits_results: named(self.awaits_results.iter().map(ResultId::as_bytes)),
+            awaits_reports: named(self.awaits_reports.iter().map(ReportId::as_bytes)),
         }
     }
+}
+
+fn named<'i>(ids: impl Iterator<Item = &'i [u8; 16]>) -> Vec<bytes::Bytes> {
+    ids.take(AWAITED_MAX).map(|id| bytes::Bytes::copy_from_slice(id)).collect()
+}
+
+/// Gives the results and reports that a sheet takes out of use.
+fn withdrawn(changes: &[Change]) -> (BTreeSet<ResultId>, BTreeSet<ReportId>) {
+    let (mut results, mut reports) = (BTreeSet::new(), BTreeSet::new());
+    for change in changes {
+        match change {
+            Change::Withdraw(result, ..) => drop(results.insert(*result)),
+            Change::WithdrawReport(report, _) => drop(reports.insert(*report)),
+            Change::Say(_) | Change::Confirm(..) | Change::Attach(..) => {}
+        }
+    }
+    (results, reports)
 }
 
 impl Core {

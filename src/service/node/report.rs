@@ -2,7 +2,7 @@
 //! before is compared when versions are given.
 
 use super::names::{self, MESSAGE_MEDIA_TYPE};
-use super::sheet::{Change, Draft, Held, Reason, Sheet, Unmapped};
+use super::sheet::{Change, Draft, Held, Reason, Sheet, Truth, Unmapped};
 use super::terms::Terms;
 use crate::domain::catalogue::{LaboratoryItem, ValueKind};
 use crate::domain::entry::{Content, LaboratoryResult, LocalCode, Original, ResultStatus, Times};
@@ -77,8 +77,8 @@ impl ReportDesk<'_> {
     fn observe(&self, observation: &Observation, context: &Context<'_>, sheet: &mut Sheet) -> Observed {
         let found = finding(observation, context.report);
         let status = match (status_of(observation.status), &found) {
-            (Standing::Withdrawn, _) => {
-                sheet.changes.push(Change::Withdraw(context.result, context.reported));
+            (Standing::Withdrawn(truth), _) => {
+                sheet.changes.push(Change::Withdraw(context.result, context.reported, truth));
                 return Observed::Taken;
             }
             (Standing::FinalUnsent, None) => {
@@ -247,7 +247,7 @@ enum Observed {
 enum Standing {
     Stated(ResultStatus),
     FinalUnsent,
-    Withdrawn,
+    Withdrawn(Truth),
 }
 
 /// The number of an order: the laboratory's, else the orderer's, else the specimen's.
@@ -276,7 +276,8 @@ fn status_of(status: ObservationStatus) -> Standing {
     match status {
         ObservationStatus::Final | ObservationStatus::Verified => Standing::Stated(ResultStatus::Final),
         ObservationStatus::Corrected | ObservationStatus::Amended => Standing::Stated(ResultStatus::Corrected),
-        ObservationStatus::Deleted | ObservationStatus::Wrong | ObservationStatus::Cancelled => Standing::Withdrawn,
+        ObservationStatus::Deleted | ObservationStatus::Cancelled => Standing::Withdrawn(Truth::Was),
+        ObservationStatus::Wrong => Standing::Withdrawn(Truth::NeverWas),
         ObservationStatus::FinalUnsent => Standing::FinalUnsent,
         ObservationStatus::Preliminary
         | ObservationStatus::NotAsked

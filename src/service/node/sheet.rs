@@ -36,12 +36,21 @@ pub enum Change {
     Say(Box<Draft>),
     /// What was said before is now final; it is not said again.
     Confirm(ResultId, Moment),
-    /// It is taken out of use.
-    Withdraw(ResultId, Moment),
+    /// It is taken out of use, perhaps because it was never true.
+    Withdraw(ResultId, Moment, Truth),
     /// Every result of the report is taken out of use.
     WithdrawReport(ReportId, Moment),
     /// The report, or another original, belongs to the result.
     Attach(ResultId, Original, Moment),
+}
+
+/// Whether something that is taken out of use was ever true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Truth {
+    /// It was, or nobody says otherwise.
+    Was,
+    /// It never was: HL7 status W, or images of a wrong patient or side.
+    NeverWas,
 }
 
 /// An entry without patient and version.
@@ -153,6 +162,7 @@ impl Draft {
             result: self.result,
             version,
             status: self.status,
+            entered_in_error: false,
             publisher,
             laboratory: self.laboratory,
             patient,

@@ -6,17 +6,19 @@ use rust_decimal::Decimal;
 
 use super::core::Core;
 use super::error::NodeError;
+use super::ledger::moment;
 use super::names::{self, INSTANCE_MEDIA_TYPE};
-use super::sheet::{Change, Draft, Held, Reason, Sheet, Unmapped};
+use super::sheet::{Change, Draft, Held, Reason, Sheet, Truth, Unmapped};
 use crate::domain::entry::{Content, LocalCode, Original, ResultStatus, Sensitivity, Times};
 use crate::domain::id::Digest;
 use crate::domain::imaging::{Coverage, ImagingStudy, Series};
 use crate::domain::limits::INSTANCE_BYTES_MAX;
 use crate::domain::person::Person;
 use crate::store::node::{KeptStudy, StudyUid};
-use crate::wire;
+use crate::wire::dicom::rejection::{Rejection, RejectionTitle, is_key_objects, read_rejection};
 use crate::wire::dicom::study::StudyError;
-use crate::wire::dicom::{InstanceRecord, SeriesFacts, StudyFacts, Uid};
+use crate::wire::dicom::{InstanceFacts, InstanceRecord, SeriesFacts, StudyFacts, Uid};
+use crate::wire::{self, pb};
 
 /// Drafts the entry of a study from all instances that have arrived.
 pub(super) fn draft(core: &Core, uid: &StudyUid, kept: &KeptStudy) -> Result<Sheet, NodeError> {
@@ -30,18 +32,78 @@ pub(super) fn draft(core: &Core, uid: &StudyUid, kept: &KeptStudy) -> Result<She
         sheet.held.push(Held::new(Reason::Unreadable, "StudyInstanceUID"));
         return Ok(sheet);
     };
-    let mut gathered = Gathered { facts: StudyFacts::new(study), syntaxes: BTreeMap::new(), originals: Vec::new() };
+    let mut found = Vec::with_capacity(instances.len());
+    let mut rejected: BTreeMap<Uid, RejectionTitle> = BTreeMap::new();
     for (_, digest) in instances {
-        match gathered.take(core, digest, &mut sheet.person)? {
-            Ok(()) => {}
+        match read(core, digest)? {
+            Ok(Found::Image(image)) => found.push(*image),
+            Ok(Found::Note(note)) => rejected.extend(note.instances.into_iter().map(|uid| (uid, note.title))),
             Err(why) => {
                 sheet.held.push(why);
                 return Ok(sheet);
             }
         }
     }
-    settle(core, kept, gathered, &mut sheet);
+    let before = found.len();
+    found.retain(|image| !rejected.contains_key(&image.facts.sop_instance));
+    if found.is_empty() {
+        // All of it is rejected, or deleted; nothing of it was published where nothing stood.
+        if kept.published_version > 0 && !rejected.is_empty() {
+            let truth = if rejected.values().any(|title| title.is_error()) { Truth::NeverWas } else { Truth::Was };
+            let result = names::study_result_id(&core.settings.publisher, &uid.0);
+            sheet.changes.push(Change::Withdraw(result, kept.last_arrival, truth));
+        }
+        return Ok(sheet);
+    }
+    let status = if found.len() < before { ResultStatus::Corrected } else { ResultStatus::Final };
+    let mut gathered = Gathered { facts: StudyFacts::new(study), syntaxes: BTreeMap::new(), originals: Vec::new() };
+    for image in found {
+        if let Err(why) = gathered.take(core, image, &mut sheet.person) {
+            sheet.held.push(why);
+            return Ok(sheet);
+        }
+    }
+    settle(core, kept, gathered, status, &mut sheet);
     Ok(sheet)
+}
+
+/// Drafts what the deletion of a study comes to: its result is taken out of use, where it was ever published.
+pub(super) fn withdraw(core: &Core, withdrawal: &pb::StudyWithdrawal) -> Result<Sheet, NodeError> {
+    let mut sheet = Sheet::new(&withdrawal.study_uid);
+    let result = names::study_result_id(&core.settings.publisher, &withdrawal.study_uid);
+    if let (Some(at), true) = (moment(withdrawal.at.as_ref()), core.state.result(result)?.is_some()) {
+        let truth = if withdrawal.entered_in_error { Truth::NeverWas } else { Truth::Was };
+        sheet.changes.push(Change::Withdraw(result, at, truth));
+    }
+    Ok(sheet)
+}
+
+/// One instance of a study: something that is shown, or a note that rejects others.
+enum Found {
+    Image(Box<Image>),
+    Note(Rejection),
+}
+
+struct Image {
+    digest: Digest,
+    size_bytes: u64,
+    facts: InstanceFacts,
+    transfer_syntax: String,
+}
+
+fn read(core: &Core, digest: Digest) -> Result<Result<Found, Held>, NodeError> {
+    let bytes = core.originals.read_all(digest, INSTANCE_BYTES_MAX + PART_10_HEADER_BYTES_MAX)?;
+    let Ok(instance) = wire::dicom::read_file(&bytes) else {
+        return Ok(Err(Held::new(Reason::Unreadable, "SOPInstanceUID")));
+    };
+    let transfer_syntax = instance.transfer_syntax.as_str().to_owned();
+    if is_key_objects(&instance.facts.sop_class)
+        && let Ok(Some(note)) = read_rejection(instance.data_set, &transfer_syntax)
+    {
+        return Ok(Ok(Found::Note(note)));
+    }
+    let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(Ok(Found::Image(Box::new(Image { digest, size_bytes, facts: instance.facts, transfer_syntax }))))
 }
 
 struct Gathered {
@@ -51,37 +113,31 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn take(&mut self, core: &Core, digest: Digest, person: &mut Person) -> Result<Result<(), Held>, NodeError> {
-        let bytes = core.originals.read_all(digest, INSTANCE_BYTES_MAX + PART_10_HEADER_BYTES_MAX)?;
-        let Ok(instance) = wire::dicom::read_file(&bytes) else {
-            return Ok(Err(Held::new(Reason::Unreadable, "SOPInstanceUID")));
-        };
-        let size_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let record =
-            InstanceRecord { sop_class: instance.facts.sop_class.clone(), sha256: *digest.as_bytes(), size_bytes };
-        if let Err(error) = self.facts.take(&instance.facts, record) {
+    fn take(&mut self, core: &Core, image: Image, person: &mut Person) -> Result<(), Held> {
+        let Image { digest, size_bytes, facts, transfer_syntax } = image;
+        let record = InstanceRecord { sop_class: facts.sop_class.clone(), sha256: *digest.as_bytes(), size_bytes };
+        if let Err(error) = self.facts.take(&facts, record) {
             let field = if error == StudyError::OtherPatient { "PatientID" } else { "SOPInstanceUID" };
-            return Ok(Err(Held::new(Reason::StudyConflict, field)));
+            return Err(Held::new(Reason::StudyConflict, field));
         }
-        let named = core.settings.identifiers.person_of_instance(&instance.facts.patient);
+        let named = core.settings.identifiers.person_of_instance(&facts.patient);
         if named.identifiers.len() > person.identifiers.len() {
             *person = named;
         }
-        if let Some(series) = instance.facts.series {
-            let syntaxes = self.syntaxes.entry(series).or_default();
-            syntaxes.insert(instance.transfer_syntax.as_str().to_owned());
+        if let Some(series) = facts.series {
+            self.syntaxes.entry(series).or_default().insert(transfer_syntax);
         }
         self.originals.push(Original {
             digest,
             size_bytes,
             media_type: INSTANCE_MEDIA_TYPE.to_owned(),
-            instance_uid: instance.facts.sop_instance.as_str().to_owned(),
+            instance_uid: facts.sop_instance.as_str().to_owned(),
         });
-        Ok(Ok(()))
+        Ok(())
     }
 }
 
-fn settle(core: &Core, kept: &KeptStudy, gathered: Gathered, sheet: &mut Sheet) {
+fn settle(core: &Core, kept: &KeptStudy, gathered: Gathered, status: ResultStatus, sheet: &mut Sheet) {
     let Gathered { facts, syntaxes, originals } = gathered;
     let acquired = facts.acquired.or(facts.started).and_then(|time| time.moment(core.settings.offset_minutes));
     let Some(collected) = acquired else {
@@ -102,7 +158,7 @@ fn settle(core: &Core, kept: &KeptStudy, gathered: Gathered, sheet: &mut Sheet) 
     sheet.changes.push(Change::Say(Box::new(Draft {
         result: names::study_result_id(&publisher, uid),
         report: names::study_report_id(&publisher, uid),
-        status: ResultStatus::Final,
+        status,
         laboratory: publisher,
         items: items.into_iter().take(ITEMS_MAX).collect(),
         times: Times { ordered: None, collected, reported: kept.last_arrival },

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::core::Core;
 use super::error::NodeError;
 use super::names::{content_digest, is_older};
-use super::sheet::{Change, Draft, Held, Reason};
+use super::sheet::{Change, Draft, Held, Reason, Truth};
 use crate::domain::entry::{Content, Entry, Original, ResultStatus};
 use crate::domain::id::{Pseudonym, ResultId};
 use crate::domain::time::Moment;
@@ -35,14 +35,14 @@ impl<'c> Versions<'c> {
         let mut held = Vec::new();
         for change in last_of_each(changes) {
             let waits = match (change, &patient) {
-                (Change::Withdraw(result, reported), _) => self.withdraw(result, reported)?,
+                (Change::Withdraw(result, reported, truth), _) => self.withdraw(result, reported, truth)?,
                 (Change::WithdrawReport(report, reported), _) => {
                     let results = self.core.state.results_of(report)?;
                     if results.is_empty() {
                         held.push(Held::new(Reason::NothingBefore, "OBR-25"));
                     }
                     for result in results {
-                        held.extend(self.withdraw(result, reported)?);
+                        held.extend(self.withdraw(result, reported, Truth::Was)?);
                     }
                     None
                 }
@@ -58,6 +58,11 @@ impl<'c> Versions<'c> {
             held.extend(waits);
         }
         Ok(held)
+    }
+
+    /// Says whether a result was ever said.
+    pub fn knows(&self, result: ResultId) -> Result<bool, NodeError> {
+        Ok(self.latest(result)?.is_some())
     }
 
     fn say(&mut self, mut draft: Draft, patient: Pseudonym) -> Result<Option<Held>, NodeError> {
@@ -88,8 +93,8 @@ impl<'c> Versions<'c> {
         Ok(None)
     }
 
-    fn withdraw(&mut self, result: ResultId, reported: Moment) -> Result<Option<Held>, NodeError> {
-        self.restate(result, reported, ResultStatus::Withdrawn)
+    fn withdraw(&mut self, result: ResultId, reported: Moment, truth: Truth) -> Result<Option<Held>, NodeError> {
+        self.restate(result, reported, ResultStatus::Withdrawn, truth)
     }
 
     fn confirm(&mut self, result: ResultId, reported: Moment, patient: Pseudonym) -> Result<Option<Held>, NodeError> {
@@ -97,22 +102,29 @@ impl<'c> Versions<'c> {
             Some(known) if known.patient != patient => Ok(Some(Held::new(Reason::PatientDiffers, "PID-3"))),
             Some(known) if known.is_reportable() => Ok(None),
             Some(known) if known.status == ResultStatus::Withdrawn => Ok(Some(Held::new(Reason::Stale, "OBX-11"))),
-            _ => self.restate(result, reported, ResultStatus::Final),
+            _ => self.restate(result, reported, ResultStatus::Final, Truth::Was),
         }
     }
 
     /// Says the latest version again under another status.
-    fn restate(&mut self, result: ResultId, reported: Moment, status: ResultStatus) -> Result<Option<Held>, NodeError> {
+    fn restate(
+        &mut self,
+        result: ResultId,
+        reported: Moment,
+        status: ResultStatus,
+        truth: Truth,
+    ) -> Result<Option<Held>, NodeError> {
         let Some(known) = self.latest(result)? else {
             return Ok(Some(Held::new(Reason::NothingBefore, "OBX-11")));
         };
-        if known.status == status {
+        let entered_in_error = truth == Truth::NeverWas;
+        if known.status == status && (known.entered_in_error || !entered_in_error) {
             return Ok(None);
         }
         if is_older(reported, known.times.reported) {
             return Ok(Some(Held::new(Reason::Stale, "OBX-11")));
         }
-        let mut entry = Entry { version: known.version.saturating_add(1), status, ..known };
+        let mut entry = Entry { version: known.version.saturating_add(1), status, entered_in_error, ..known };
         entry.times.reported = reported;
         self.push(entry);
         Ok(None)
@@ -155,7 +167,7 @@ fn last_of_each(changes: Vec<Change>) -> Vec<Change> {
         .rev()
         .filter(|change| match change {
             Change::Say(draft) => seen.insert(draft.result),
-            Change::Confirm(result, _) | Change::Withdraw(result, _) => seen.insert(*result),
+            Change::Confirm(result, _) | Change::Withdraw(result, ..) => seen.insert(*result),
             Change::WithdrawReport(..) | Change::Attach(..) => true,
         })
         .collect();

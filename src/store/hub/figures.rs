@@ -43,6 +43,12 @@ pub enum Figure {
     Opened,
     /// Openings by break-glass.
     BreakGlass,
+    /// Recalls made for the organisation's doctors.
+    RecallsMade,
+    /// Recalls that the organisation's node has confirmed.
+    RecallsDelivered,
+    /// Recalls that somebody of the organisation has acknowledged.
+    RecallsAcknowledged,
     /// Declines for the policy's reason of this code, as `R01`.
     DeclinedFor(String),
 }
@@ -196,7 +202,7 @@ fn mark_key(marked: Marked, thing: &[u8], day: i64, organisation: OrganisationCo
 }
 
 /// Figures by their code on disk: never reordered, only added to.
-const PLAIN: [Figure; 16] = [
+const PLAIN: [Figure; 19] = [
     Figure::Checks,
     Figure::OrderLines,
     Figure::Prompts,
@@ -213,6 +219,9 @@ const PLAIN: [Figure; 16] = [
     Figure::DeclinedUnexplained,
     Figure::Opened,
     Figure::BreakGlass,
+    Figure::RecallsMade,
+    Figure::RecallsDelivered,
+    Figure::RecallsAcknowledged,
 ];
 const DECLINED_FOR: u8 = u8::MAX;
 const FIGURES: Table = Table::new("figures");

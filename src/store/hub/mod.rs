@@ -1,14 +1,17 @@
 //! The hub's projections beside the index: chains, receipts, keys, policies, statements, persons, requests, prompts,
-//! figures, consents, accesses and positions, one file each. What is recorded when is decided by the services; here it is
+//! figures, consents, accesses, recalls, reliances, cases and positions, one file each. What is recorded when is decided by the services; here it is
 //! only kept.
 
 mod accesses;
 mod batches;
+mod cases;
 mod consents;
 mod figures;
 mod persons;
 mod prompts;
+mod recalls;
 mod registry;
+mod reliances;
 mod requests;
 mod waiting;
 
@@ -18,11 +21,14 @@ use redb::{ReadTransaction, WriteTransaction};
 use sha2::{Digest as _, Sha256};
 
 pub use self::batches::{BatchPlace, ChainHead};
+pub use self::cases::KeptCase;
 pub use self::consents::{KeptConsent, KeptRelation, KeptSharing};
 pub use self::figures::{Figure, FigureKey, Marked};
 pub use self::persons::{KeyedDigest, KnownPerson};
 pub use self::prompts::{KeptPrompt, PromptState};
+pub use self::recalls::{DoctorTag, EntryPlace, KeptRecall, KeptSight, doctor_tag};
 pub use self::registry::{KeptPolicy, SigningKeyId};
+pub use self::reliances::{Reliance, Requalification};
 pub use self::requests::RequestKind;
 pub use self::waiting::WaitingPrompt;
 use super::projection::{Projection, ProjectionError, Rows, Table, applied_in, put, remove};
@@ -141,19 +147,23 @@ fn tables() -> Vec<Table> {
     [
         accesses::TABLES,
         batches::TABLES,
+        cases::TABLES,
         consents::TABLES,
         figures::TABLES,
         persons::TABLES,
         prompts::TABLES,
+        recalls::TABLES,
         registry::TABLES,
+        reliances::TABLES,
         requests::TABLES,
         waiting::TABLES,
     ]
     .concat()
 }
 
-/// Form 4 added owed reasons, which older files lack for the records they have applied.
-const FORM: u32 = 4;
+/// Form 4 added owed reasons, form 5 recalls, reliances and cases, which older files lack for the records they have
+/// applied.
+const FORM: u32 = 5;
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod links;
 mod misses;
 mod outbox;
 mod reading;
+mod recalls;
 mod results;
 mod studies;
 mod worklist;
@@ -25,6 +26,7 @@ use sled::{Config, Db, Mode, Tree};
 pub use self::intake::OriginalPlace;
 pub use self::links::{Link, LinkedPerson};
 pub use self::outbox::{NodeChainHead, OutboxBatch};
+pub use self::recalls::RecallKey;
 pub use self::results::{IdentifierDigest, KnownResult};
 pub use self::studies::{InstanceUid, KeptInstance, KeptStudy, StudyUid};
 pub use self::worklist::{HeldEntry, HeldPlace, UnmappedCount};
@@ -78,6 +80,10 @@ struct Trees {
     misses: Tree,
     links: Tree,
     awaiting: Tree,
+    recalls: Tree,
+    recall_order: Tree,
+    open_recalls: Tree,
+    recall_notes: Tree,
 }
 
 impl NodeState {
@@ -284,6 +290,10 @@ impl Trees {
             misses: engine.open_tree("misses")?,
             links: engine.open_tree("links")?,
             awaiting: engine.open_tree("awaiting")?,
+            recalls: engine.open_tree("recalls")?,
+            recall_order: engine.open_tree("recall order")?,
+            open_recalls: engine.open_tree("open recalls")?,
+            recall_notes: engine.open_tree("recall notes")?,
         })
     }
 }
@@ -309,6 +319,10 @@ impl Trees {
             ("misses", &self.misses),
             ("links", &self.links),
             ("awaiting", &self.awaiting),
+            ("recalls", &self.recalls),
+            ("recall order", &self.recall_order),
+            ("open recalls", &self.open_recalls),
+            ("recall notes", &self.recall_notes),
         ]
     }
 }

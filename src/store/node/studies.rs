@@ -136,6 +136,17 @@ impl NodeChange<'_> {
         self.put(&self.trees.instances, instance.0.as_bytes(), &value)
     }
 
+    /// Forgets which instances a study has: those that arrive later are all of it.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn forget_study_instances(&self, study: &StudyUid) -> Result<(), ProjectionError> {
+        for (instance, _) in self.study_instances(study)? {
+            self.remove(&self.trees.study_instances, &member_key(study, &instance))?;
+        }
+        Ok(())
+    }
+
     /// Notes the version of a study that was published, made when every intake record below `read_to` was read.
     ///
     /// # Errors

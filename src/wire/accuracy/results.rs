@@ -53,6 +53,7 @@ fn entry(
         result: ResultId::new(number),
         version: version.version,
         status: word("status", &version.status, STATUSES)?,
+        entered_in_error: false,
         publisher: parsed("publisher", &sent.publisher, "unified social credit code")?,
         laboratory: parsed("laboratory", &sent.laboratory, "unified social credit code")?,
         patient: word("patient", &sent.patient, &patients)?,

@@ -65,9 +65,6 @@ pub fn card(order: &DraftOrder, line: &pb::LineAnswer, links: &[Link], shown: Sh
     }
     let suggestions = array(suggestion(order, line, id, words));
     let behaviour = (!suggestions.is_empty()).then_some("at-most-one");
-    let link = |link: &Link| {
-        object([("label", link.label.as_str().into()), ("url", link.url.as_str().into()), ("type", "absolute".into())])
-    };
     Some(object([
         ("uuid", Uuid::from_bytes(id).to_string().into()),
         ("summary", summary(line, words).into()),
@@ -77,7 +74,7 @@ pub fn card(order: &DraftOrder, line: &pb::LineAnswer, links: &[Link], shown: Sh
         ("suggestions", suggestions),
         ("selectionBehavior", behaviour.into()),
         ("overrideReasons", array(override_reasons(line, words))),
-        ("links", array(links.iter().map(link))),
+        ("links", array(links.iter().map(linked))),
     ]))
 }
 
@@ -96,20 +93,22 @@ pub fn overview(listed: &pb::RecentResultsResponse, key: &str, links: &[Link], s
         format!("- {} · {at} · {by}", headline(result, words))
     };
     let detail = listed.results.iter().take(DETAILS_MAX).map(line).collect::<Vec<_>>().join("\n");
-    let link = |link: &Link| {
-        object([("label", link.label.as_str().into()), ("url", link.url.as_str().into()), ("type", "absolute".into())])
-    };
     Some(object([
         ("uuid", named(&[b"overview", key.as_bytes()]).into()),
         ("summary", shortened(&summary).into()),
         ("detail", detail.into()),
         ("indicator", "info".into()),
         ("source", source(shown)),
-        ("links", array(links.iter().map(link))),
+        ("links", array(links.iter().map(linked))),
     ]))
 }
 
-fn source(shown: Shown<'_>) -> Json {
+/// Writes a link of a card.
+pub(super) fn linked(link: &Link) -> Json {
+    object([("label", link.label.as_str().into()), ("url", link.url.as_str().into()), ("type", "absolute".into())])
+}
+
+pub(super) fn source(shown: Shown<'_>) -> Json {
     let words = shown.words;
     let topic = coding(TOPICS, "duplicate", &words.say("重复检查检验", "Duplicate examination"));
     object([("label", words.source().into()), ("url", shown.base_url.into()), ("topic", topic)])
@@ -194,7 +193,7 @@ fn override_reasons(line: &pb::LineAnswer, words: Words) -> Vec<Json> {
 }
 
 /// Names a thing by what it is about, so that it has the same name again: a UUID of version 8.
-fn named(parts: &[&[u8]]) -> String {
+pub(super) fn named(parts: &[&[u8]]) -> String {
     let mut hash = Sha256::new_with_prefix(b"concord/cds/name/v1");
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -206,7 +205,7 @@ fn named(parts: &[&[u8]]) -> String {
 }
 
 /// Shortens to less than 140 characters. Source: CDS Hooks 2.0, card attributes.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     if text.chars().count() <= SUMMARY_CHARACTERS_MAX {
         return text.to_owned();
     }

@@ -109,6 +109,8 @@ fn moment(text: &str) -> Option<Moment> {
     Moment::new(unix_ms, at.offset().whole_minutes()).ok()
 }
 
+/// Who gave feedback when nobody knows any more.
+pub const NOBODY: &str = "cds-feedback";
 /// Stands between a reason's code and the choice made with it: an override reason has no other place for one.
 pub(super) const CHOICE: char = ':';
 const ENTRIES_MAX: usize = 64;

@@ -11,15 +11,17 @@ mod order;
 mod part;
 mod patient;
 mod quiet;
+mod recall;
 mod request;
 mod words;
 
 pub use self::card::{Link, Shown, answer, card, overview};
 pub use self::discovery::{ORDERS, RECENT, discovery};
-pub use self::feedback::{Entry, feedback};
+pub use self::feedback::{Entry, NOBODY, feedback};
 pub use self::order::DraftOrder;
 pub use self::patient::{IdentifierName, IdentifierNames};
 pub use self::quiet::Quiet;
+pub use self::recall::{recall_card, recall_sentence};
 pub use self::request::{Hook, HookRequest, Prefetched};
 pub use self::words::Words;
 

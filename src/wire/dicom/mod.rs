@@ -10,6 +10,7 @@ mod person;
 pub mod picture;
 pub mod precheck;
 mod reader;
+pub mod rejection;
 pub mod slice;
 pub mod study;
 pub mod syntax;

@@ -72,6 +72,12 @@ impl<'a> Reader<'a> {
         items.into_iter().map(|item| Self::with(item, &self.charset, Rc::clone(&self.guessed))).collect()
     }
 
+    /// Opens at most so many items of a sequence, for lists of references.
+    pub(super) fn items_up_to(&self, tag: Tag, most: usize) -> Vec<Reader<'a>> {
+        let items = self.data_set.items(tag, most).unwrap_or_default();
+        items.into_iter().map(|item| Self::with(item, &self.charset, Rc::clone(&self.guessed))).collect()
+    }
+
     /// Gives all values of a text element, trimmed and capped, empty ones left out.
     pub(super) fn texts(&self, tag: Tag) -> Vec<String> {
         let Some(decoded) = self.decoded(tag) else { return Vec::new() };

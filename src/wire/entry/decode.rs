@@ -32,6 +32,11 @@ impl TryFrom<&pb::Entry> for Entry {
             result: fixed("result_id", &sent.result_id)?,
             version: sent.version,
             status: status(sent.status())?,
+            entered_in_error: match (sent.entered_in_error, sent.status()) {
+                (true, pb::ResultStatus::Withdrawn) => true,
+                (true, _) => return Err(FieldError::new("entered_in_error", Problem::Unwanted("only when withdrawn"))),
+                (false, _) => false,
+            },
             publisher,
             laboratory: match sent.laboratory.as_str() {
                 "" => publisher,

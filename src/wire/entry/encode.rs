@@ -30,6 +30,7 @@ impl From<&Entry> for pb::Entry {
                 Content::Imaging(study) => pb::entry::Content::ImagingStudy(study.into()),
             }),
             originals: entry.originals.iter().map(Into::into).collect(),
+            entered_in_error: entry.entered_in_error,
         }
     }
 }

@@ -51,6 +51,7 @@ pub(crate) mod tests {
             result: ResultId::new([1; 16]),
             version: 1,
             status: ResultStatus::Final,
+            entered_in_error: false,
             publisher: "91350100M000100Y43".parse().unwrap(),
             laboratory: "91350100M000100Y43".parse().unwrap(),
             patient: Pseudonym::new([2; 16]),

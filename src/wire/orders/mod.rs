@@ -4,5 +4,5 @@ mod request;
 
 pub use request::{
     Acknowledged, Asked, AskedLine, Asking, CodeReference, Decided, Listing, Opening, OpeningBasis, Outcome, Revoking,
-    Subject, Visiting, subject,
+    Subject, Visiting, asking, subject,
 };

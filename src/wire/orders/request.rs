@@ -411,7 +411,11 @@ pub fn subject(sent: Option<&pb::Patient>) -> Result<Subject, FieldError> {
     person.map(Subject::Person).map_err(|error| error.under("patient"))
 }
 
-fn asking(sent: Option<&pb::Actor>) -> Result<Asking, FieldError> {
+/// Reads who acts.
+///
+/// # Errors
+/// [`FieldError`] naming the field; the caller must correct it.
+pub fn asking(sent: Option<&pb::Actor>) -> Result<Asking, FieldError> {
     let sent = sent.ok_or_else(|| FieldError::new("actor", Problem::Missing))?;
     Ok(Asking {
         practitioner: named("actor.practitioner", &sent.practitioner, KEY_BYTES_MAX)?,

@@ -124,6 +124,7 @@ pub(super) fn potassium() -> Entry {
         result: ResultId::new([1; 16]),
         version: 1,
         status: ResultStatus::Final,
+        entered_in_error: false,
         publisher: organisation(1),
         laboratory: organisation(1),
         patient: Pseudonym::new([1; 16]),

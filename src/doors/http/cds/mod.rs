@@ -2,6 +2,7 @@
 //! is asked goes to the exchange, in whose deadline the answer comes or stays empty.
 
 mod orders;
+mod recalls;
 mod session;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use self::session::Sessions;
 use crate::domain::fault::{Fault, Faulty};
+use crate::domain::id::RecallId;
 use crate::domain::organisation::Caller;
 use crate::doors::http::answer::Problem;
 use crate::doors::http::client::ClientGate;
@@ -28,7 +30,10 @@ use crate::doors::http::paths::Paths;
 use crate::doors::tls::Peer;
 use crate::service::exchange::{Exchange, Refused};
 use crate::service::viewing::Viewing;
-use crate::wire::cds::{Hook, HookRequest, IdentifierNames, ORDERS, Prefetched, RECENT, Words, discovery, feedback};
+use crate::wire::cds::{
+    Hook, HookRequest, IdentifierNames, NOBODY, ORDERS, Prefetched, RECENT, Words, discovery, feedback,
+};
+use crate::wire::pb;
 
 /// The services, over an exchange.
 pub struct Cds<E> {
@@ -100,9 +105,10 @@ impl<E: Exchange> Cds<E> {
             Prefetched::Nowhere if asks => return Err(Empty::PatientMissing),
             Prefetched::Nowhere | Prefetched::Elsewhere | Prefetched::Patient(_) => {}
         }
+        let recalls = self.recalls(caller, &request, words, arrived).await;
         let answered = match request.hook {
-            Hook::PatientView => self.recent(caller, &request, words, arrived).await,
-            Hook::OrderSelect | Hook::OrderSign => self.orders(caller, &request, words, arrived).await,
+            Hook::PatientView => self.recent(caller, &request, words, arrived, recalls).await,
+            Hook::OrderSelect | Hook::OrderSign => self.orders(caller, &request, words, arrived, recalls).await,
         };
         answered.map_err(|refused| Empty::Refused(problem(&refused)))
     }
@@ -115,6 +121,11 @@ impl<E: Exchange> Cds<E> {
             let practitioner = self.sessions.decided(caller.organisation, &entry.card);
             let practitioner = practitioner.as_deref().unwrap_or(NOBODY);
             let exchange = self.viewing.exchange();
+            let actor = pb::Actor { practitioner: practitioner.to_owned(), ..Default::default() };
+            let noted = exchange.note_recall(caller, RecallId::new(entry.card), actor).await;
+            if noted.map_err(|refused| problem(&refused))? {
+                continue;
+            }
             let mut decided = exchange.decide(caller, entry.decision(practitioner)).await.map(drop);
             let lacking = decided.as_ref().is_err_and(|refused| refused.fault == Fault::BadInput);
             if let (true, Some(unexplained)) = (lacking, entry.unexplained(practitioner)) {
@@ -210,9 +221,6 @@ fn words(headers: &HeaderMap) -> Words {
 fn problem(refused: &Refused) -> Problem {
     Problem::new(refused.fault(), refused.text.clone())
 }
-
-/// Who gave feedback when nobody knows any more.
-const NOBODY: &str = "cds-feedback";
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use crate::domain::organisation::Caller;
 use crate::service::exchange::{Exchange, Refused};
 use crate::service::viewing::Opening;
 use crate::wire::cds::{DraftOrder, Hook, HookRequest, Link, Prefetched, Quiet, Shown, Words, answer, card, overview};
+use crate::wire::fhir::json::Json;
 use crate::wire::pb;
 
 impl<E: Exchange> Cds<E> {
@@ -24,8 +25,9 @@ impl<E: Exchange> Cds<E> {
         request: &HookRequest,
         words: Words,
         arrived: Instant,
+        recalls: Vec<Json>,
     ) -> Result<String, Refused> {
-        let Some(patient) = named(request) else { return Ok(nothing(request, words)) };
+        let Some(patient) = named(request) else { return Ok(nothing(request, words, recalls)) };
         let key = session_key(caller, request);
         let questions: Vec<Question> =
             request.orders.iter().map(|order| question(order, patient, &request.visit, words)).collect();
@@ -57,7 +59,7 @@ impl<E: Exchange> Cds<E> {
                 }
             }
         }
-        let mut cards = Vec::new();
+        let mut cards = recalls;
         let shown = Shown { words, base_url: self.gate.base_url() };
         for (order, answered) in request.orders.iter().zip(&known) {
             let Some(answered) = answered.as_ref().filter(|_| is_selected(request, order)) else { continue };
@@ -105,8 +107,9 @@ impl<E: Exchange> Cds<E> {
         request: &HookRequest,
         words: Words,
         arrived: Instant,
+        recalls: Vec<Json>,
     ) -> Result<String, Refused> {
-        let Some(patient) = named(request) else { return Ok(nothing(request, words)) };
+        let Some(patient) = named(request) else { return Ok(nothing(request, words, recalls)) };
         let asked = pb::RecentResultsRequest {
             patient: Some(patient.clone()),
             actor: Some(actor(request)),
@@ -126,7 +129,7 @@ impl<E: Exchange> Cds<E> {
             .collect();
         let quiet = listed.degraded.iter().map(Quiet::degraded).collect();
         let shown = Shown { words, base_url: self.gate.base_url() };
-        let cards = overview(&listed, &request.instance, &links, shown).into_iter().collect();
+        let cards = recalls.into_iter().chain(overview(&listed, &request.instance, &links, shown)).collect();
         Ok(answer(cards, request.quiet.then_some(quiet)))
     }
 
@@ -145,7 +148,7 @@ impl<E: Exchange> Cds<E> {
         results.map(|offered| self.link(caller, request, patient, offered, words)).collect()
     }
 
-    fn link(
+    pub(super) fn link(
         &self,
         caller: &Caller,
         request: &HookRequest,
@@ -162,6 +165,7 @@ impl<E: Exchange> Cds<E> {
             evidence,
             prompt_id,
             grant: None,
+            standing: None,
             language: words.0,
         });
         Link::to(result, format!("{}/view/{capability}", self.gate.base_url()), words)
@@ -206,13 +210,13 @@ fn is_idle(request: &HookRequest) -> bool {
 }
 
 /// Answers without asking anybody.
-fn nothing(request: &HookRequest, words: Words) -> String {
+fn nothing(request: &HookRequest, words: Words, recalls: Vec<Json>) -> String {
     let quiet = match &request.patient {
         _ if is_idle(request) => Vec::new(),
         Prefetched::Patient(_) => vec![Quiet::nameless(words)],
         Prefetched::Elsewhere | Prefetched::Nowhere => vec![Quiet::patientless(words)],
     };
-    answer(Vec::new(), request.quiet.then_some(quiet))
+    answer(recalls, request.quiet.then_some(quiet))
 }
 
 fn session_key(caller: &Caller, request: &HookRequest) -> SessionKey {

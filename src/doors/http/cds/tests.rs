@@ -28,6 +28,7 @@ struct Door {
     desk: Arc<Desk>,
     router: Router,
     beside: TaskTracker,
+    patient: crate::domain::id::Pseudonym,
     tokens: std::sync::atomic::AtomicU32,
 }
 
@@ -69,7 +70,14 @@ impl Door {
         });
         let cds = Cds::new(Arc::new(gate.gate), viewing, IdentifierNames::default(), beside.clone());
         let desk = Arc::new(Desk { gate: Desk::new(None, world.clock.clone()).gate, key: gate.key, clock: gate.clock });
-        Self { world, desk, router: Arc::new(cds).router().merge(page).into_router(), beside, tokens: 0.into() }
+        Self {
+            world,
+            desk,
+            router: Arc::new(cds).router().merge(page).into_router(),
+            beside,
+            patient: pseudonym,
+            tokens: 0.into(),
+        }
     }
 
     fn token(&self, path: &str) -> String {
@@ -454,4 +462,34 @@ async fn the_corpus_is_answered_as_it_expects() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_recall_is_the_first_card_of_its_doctor_and_patient_until_feedback_takes_note_of_it() {
+    let door = Door::open().await;
+    let card = door.cards(&call("order-sign", "i1", &[order("o1", "L01001")])).await.remove(0);
+    let accepted = || json!({ "outcome": "accepted", "acceptedSuggestions": [{ "id": "s" }] });
+    assert_eq!(door.decided(&card, 1, accepted()).await, StatusCode::OK);
+    let mut entry = result(&door.world, 1, 24);
+    entry.patient = door.patient;
+    (entry.version, entry.status) = (2, crate::domain::entry::ResultStatus::Corrected);
+    door.world.publish(2, &[entry]).await;
+
+    // Whatever is ordered next, and by patient-view too.
+    let next = |instance: &str| call("order-sign", instance, &[order("o2", "L01002")]);
+    let cards = door.cards(&next("i2")).await;
+    assert_eq!((cards.len(), &cards[0]["indicator"]), (1, &json!("critical")), "{cards:?}");
+    assert_eq!(cards[0]["summary"], "Recall: Potassium of Second was corrected; you had accepted it");
+    let viewed = door.post("/cds-services/outside-results", &call("patient-view", "i3", &[])).await;
+    assert_eq!(viewed.body["cards"][0]["uuid"], cards[0]["uuid"], "{}", viewed.body);
+    let mut other = next("i4");
+    other["context"]["userId"] = json!("Practitioner/D8");
+    assert_eq!(door.cards(&other).await, Vec::<Value>::new(), "another doctor was not told the old version");
+
+    for _ in 0..2 {
+        assert_eq!(door.decided(&cards[0], 2, overridden(None)).await, StatusCode::OK);
+    }
+    assert_eq!(door.cards(&next("i5")).await, Vec::<Value>::new());
+    assert_eq!(door.figure(Figure::RecallsAcknowledged).await, 1);
+    assert_eq!(door.figure(Figure::Declined).await, 0, "taking note is no decision");
 }

@@ -192,6 +192,7 @@ fn study(files: Vec<(String, Vec<u8>)>, kept: usize) -> (Archive, Opening) {
         evidence: None,
         prompt_id: Bytes::new(),
         grant: Some(pb::Grant { expires_unix_ms: i64::MAX, ..Default::default() }),
+        standing: None,
         language: pb::Language::En,
     };
     (archive, opening)

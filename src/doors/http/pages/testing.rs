@@ -24,6 +24,8 @@ pub struct State {
     pub recent: Option<Vec<pb::ResultSummary>>,
     /// Original that a fetch brings; away where there is none.
     pub original: Option<Bytes>,
+    /// What stands of a prompted result: version and status.
+    pub standing: (u32, pb::ResultStatus),
     /// Refuses decisions and events with this.
     pub refuses: Option<Fault>,
     /// Checks asked.
@@ -77,7 +79,8 @@ impl Exchange for Fake {
         self.refusal()?;
         self.with(|state| state.events.push(sent));
         let grant = Some(pb::Grant { token: "grant".into(), expires_unix_ms: i64::MAX });
-        Ok(pb::AcknowledgeResponse { log_index: 1, grant })
+        let (standing_version, status) = self.with(|state| state.standing);
+        Ok(pb::AcknowledgeResponse { log_index: 1, grant, standing_version, standing_status: status.into() })
     }
 
     async fn open(&self, _: &Caller, _: pb::OpenRequest) -> Result<pb::OpenResponse, Refused> {

@@ -212,6 +212,7 @@ impl<E: Exchange> Door<E> {
             evidence: prompt.evidence.clone(),
             prompt_id: prompt.prompt_id.clone(),
             grant: None,
+            standing: None,
             language: asked.language(),
         };
         Some((prompt.prompt_id.clone(), self.parts.viewing.link(opening)))

@@ -73,8 +73,11 @@ fn standing(report: &Report<'_>) -> Markup {
     let listed = others.iter().any(|other| siblings::is_same(result, other));
     let young = age(report).is_some_and(|age_ms| age_ms < LISTED_MS);
     let expected = report.others.is_some() && !report.opened.prompt_id.is_empty() && young && others.len() < LIST_MAX;
+    let superseded = report.opened.standing.filter(|(version, _)| *version > result.version);
+    let withdrawn_since = superseded.is_some_and(|(_, status)| status == pb::ResultStatus::Withdrawn);
     html! {
         @match result.status() {
+            _ if withdrawn_since => (banner("loud", texts::WITHDRAWN, texts::WITHDRAWN_ADVICE)),
             pb::ResultStatus::Withdrawn => (banner("loud", texts::WITHDRAWN, texts::WITHDRAWN_ADVICE)),
             pb::ResultStatus::Corrected => (banner("warn", facts::CORRECTED, texts::CORRECTED_ADVICE)),
             pb::ResultStatus::Preliminary => (banner("loud", texts::PRELIMINARY, texts::PRELIMINARY_ADVICE)),
@@ -86,7 +89,9 @@ fn standing(report: &Report<'_>) -> Markup {
                 @if let Some(Content::LaboratoryResult(found)) = &newer.content { (shown::reading(found, language)) }
                 " " (shown::moment(newer.reported_at.as_ref()))
             }
-        } @else if expected && !listed {
+        } @else if superseded.is_some() && !withdrawn_since {
+            (banner("loud", texts::NEWER, texts::SUPERSEDED_ADVICE))
+        } @else if expected && !listed && !withdrawn_since {
             (banner("warn", texts::UNLISTED, texts::UNLISTED_ADVICE))
         }
     }

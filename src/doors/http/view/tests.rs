@@ -35,6 +35,7 @@ impl Desk {
             evidence: Some(pb::Evidence { mark: "全国HR".into(), ..Default::default() }),
             prompt_id: vec![1; 16].into(),
             grant: None,
+            standing: None,
             language,
         };
         format!("/view/{}", self.viewing.link(opening))
@@ -178,4 +179,22 @@ async fn a_study_leads_to_its_images() {
     let path = desk.link(pb::ResultSummary { content, ..result("E01001", "") }, Language::En);
     let (_, page) = desk.page(&path).await;
     assert!(page.contains(&format!("href=\"{path}/images\"")) && page.contains("120"), "{page}");
+}
+
+#[tokio::test]
+async fn an_earlier_version_is_shown_and_marked_by_what_stands_now() {
+    for (standing, says) in [
+        ((1, pb::ResultStatus::Final), None),
+        ((2, pb::ResultStatus::Corrected), Some("no longer in force")),
+        ((3, pb::ResultStatus::Withdrawn), Some("has withdrawn this result")),
+    ] {
+        let fake = Fake::default();
+        fake.with(|state| state.standing = standing);
+        let desk = Desk::new(&fake);
+        let (status, page) = desk.page(&desk.link(result("L01001", "5.9"), Language::En)).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(page.contains("5.9"), "it stays readable");
+        assert_eq!(page.contains("banner loud"), says.is_some(), "{standing:?}");
+        assert!(says.is_none_or(|says| page.contains(says)), "{page}");
+    }
 }

@@ -13,6 +13,10 @@ pub(super) const PRELIMINARY_ADVICE: Text =
     Text::new("尚未审核，不能作为互认依据。", "Not verified yet; it may not be recognised.");
 pub(super) const NEWER: Text = Text::new("已有更正版本", "A later version exists");
 pub(super) const NEWER_ADVICE: Text = Text::new("请以新版本为准：", "Rely on the later version:");
+pub(super) const SUPERSEDED_ADVICE: Text = Text::new(
+    "此版本已失效，仅供查阅，请勿再依据它。",
+    "This version is no longer in force; read it, and do not rely on it.",
+);
 pub(super) const UNLISTED: Text = Text::new("请核实", "Verify");
 pub(super) const UNLISTED_ADVICE: Text = Text::new(
     "发布医院当前的索引中查不到此结果，可能已撤回。互认前请与发布医院核实。",

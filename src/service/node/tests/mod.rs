@@ -6,5 +6,7 @@ mod links;
 mod outbox;
 mod pairs;
 mod pipeline;
+mod recalls;
+mod withdrawals;
 mod witness;
 pub(crate) mod world;

@@ -131,6 +131,7 @@ pub async fn report(State(logins): State<Arc<Logins>>, Extension(visitor): Who, 
         evidence: None,
         prompt_id: bytes::Bytes::new(),
         grant: Some(own.grant),
+        standing: None,
         language,
     });
     on_to(&format!("/view/{link}"))
