@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod follow_up;
 pub mod https;
 pub mod hub;
+pub mod journal;
 pub mod map;
 pub mod node;
 pub mod operations;

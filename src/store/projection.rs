@@ -50,6 +50,15 @@ pub enum ProjectionError {
         /// Where the change would have left it.
         next: Sequence,
     },
+    /// The journal has lost records that were acknowledged; restore it from a copy. Where there is none, remove the
+    /// projection: what was lost stays lost.
+    #[error("the projections have applied {applied} records, and the journal holds {held}")]
+    Ahead {
+        /// Records that it has applied.
+        applied: Sequence,
+        /// Records of the journal.
+        held: Sequence,
+    },
     /// The disk failed; somebody must look at it.
     #[error("projection: {0}")]
     Io(#[from] std::io::Error),
@@ -290,7 +299,9 @@ impl Faulty for ProjectionError {
         match self {
             Self::InUse => Fault::Busy,
             Self::AlreadyApplied { .. } => Fault::Conflict,
-            Self::Damaged | Self::NeedsRebuild(_) | Self::Newer { .. } | Self::Io(_) => Fault::Broken,
+            Self::Damaged | Self::NeedsRebuild(_) | Self::Newer { .. } | Self::Ahead { .. } | Self::Io(_) => {
+                Fault::Broken
+            }
         }
     }
 }

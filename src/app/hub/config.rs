@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
 use crate::app::hub::patients::PatientsPart;
+use crate::app::journal::JournalPart;
 use crate::app::operations::traces::TracesPart;
 use crate::app::operations::{HealthPart, MetricsPart};
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
@@ -44,6 +45,9 @@ pub struct HubConfig {
     pub https: Option<HttpsPart>,
     /// How patients log in; they have no door where it is left out.
     pub patients: Option<PatientsPart>,
+    /// How the journal is kept.
+    #[serde(default)]
+    pub journal: JournalPart,
     /// Where metrics and health are shown; nowhere where it is left out.
     pub metrics: Option<MetricsPart>,
     /// When the process is not ready.
@@ -169,7 +173,7 @@ mod tests {
         let path = folder.path().join("hub.toml");
         std::fs::write(&path, EXAMPLE).unwrap();
         let config = HubConfig::read(&path).unwrap();
-        assert_eq!(config.limits, HubLimits::default());
+        assert_eq!((config.limits, config.journal), (HubLimits::default(), JournalPart::default()));
         assert_eq!(config.data, folder.path().join("data"));
         assert_eq!(config.tls.key, folder.path().join("tls/tls.key"));
     }

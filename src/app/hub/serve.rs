@@ -278,6 +278,7 @@ pub(super) fn accept_settings(config: &HubConfig) -> AcceptSettings {
 
 fn storage_options(config: &HubConfig, clock: &dyn Clock) -> StorageOptions {
     StorageOptions {
+        journal: config.journal.options(),
         index_cache_bytes: usize::from(config.limits.index_cache_mib) << 20,
         tables_cache_bytes: usize::from(config.limits.tables_cache_mib) << 20,
         now: clock.now(),

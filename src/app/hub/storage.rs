@@ -30,6 +30,8 @@ pub struct Storage {
 /// How storage is opened.
 #[derive(Debug, Clone, Copy)]
 pub struct StorageOptions {
+    /// How the journal is kept; what is known to have been acknowledged is found here.
+    pub journal: JournalOptions,
     /// Memory of the index, in bytes.
     pub index_cache_bytes: usize,
     /// Memory of the other tables, in bytes.
@@ -59,6 +61,20 @@ pub enum StorageError {
         /// What is wrong with it.
         source: CheckpointError,
     },
+    /// The journal has lost records that were acknowledged.
+    #[error(
+        "the journal holds {held} records, and {path} shows that {known} were acknowledged; restore the journal from a \
+         copy, or, where there is none, move {path} away: what was lost stays lost",
+        path = path.display()
+    )]
+    Short {
+        /// The projection that knows more.
+        path: PathBuf,
+        /// Records of the journal.
+        held: u64,
+        /// Records that the projection has taken.
+        known: u64,
+    },
     /// The journal.
     #[error("journal: {0}")]
     Journal(#[from] JournalError),
@@ -81,7 +97,7 @@ impl Storage {
     pub fn open(data: &Path, log_key: &VerifierKey, options: StorageOptions) -> Result<Self, StorageError> {
         std::fs::create_dir_all(data).map_err(failed("make the data folder", data))?;
         let acknowledged = acknowledged(data, log_key)?;
-        let journal_options = JournalOptions { acknowledged, ..JournalOptions::default() };
+        let journal_options = JournalOptions { acknowledged, ..options.journal };
         let (journal, opened) = Journal::open(&data.join(ENTRIES), journal_options)?;
         if opened.cut_bytes > 0 {
             tracing::warn!(bytes = opened.cut_bytes, "cut what a crash had left unfinished at the journal's end");
@@ -108,8 +124,8 @@ fn acknowledged(data: &Path, log_key: &VerifierKey) -> Result<u64, StorageError>
 
 fn open_tiles(data: &Path, end: Sequence, now: Moment) -> Result<TileStore, StorageError> {
     match TileStore::open(data) {
-        Ok(tiles) if tiles.size() <= end.0 => return Ok(tiles),
-        Ok(_) | Err(TileStoreError::Damaged) => {}
+        Ok(tiles) => return within(&data.join(HEAD), Sequence(tiles.size()), end).map(|()| tiles),
+        Err(TileStoreError::Damaged) => {}
         Err(error) => return Err(error.into()),
     }
     for name in [TILES, HEAD] {
@@ -124,8 +140,8 @@ fn open_tiles(data: &Path, end: Sequence, now: Moment) -> Result<TileStore, Stor
 fn open_index(path: &Path, end: Sequence, options: StorageOptions) -> Result<Arc<dyn EntryIndex>, StorageError> {
     let open = || RedbIndex::open(path, options.index_cache_bytes);
     match open().and_then(|index| Ok((index.applied()?, index))) {
-        Ok((applied, index)) if applied <= end => return Ok(Arc::new(index)),
-        Ok(_) | Err(IndexError::Damaged | IndexError::NeedsRebuild(_)) => {}
+        Ok((applied, index)) => return within(path, applied, end).map(|()| Arc::new(index) as Arc<dyn EntryIndex>),
+        Err(IndexError::Damaged | IndexError::NeedsRebuild(_)) => {}
         Err(error) => return Err(error.into()),
     }
     set_aside(path, options.now)?;
@@ -135,17 +151,25 @@ fn open_index(path: &Path, end: Sequence, options: StorageOptions) -> Result<Arc
 fn open_state(path: &Path, end: Sequence, options: StorageOptions) -> Result<Arc<HubState>, StorageError> {
     let open = || HubState::open(path, options.tables_cache_bytes);
     match open().and_then(|state| Ok((state.applied()?, state))) {
-        Ok((applied, state)) if applied <= end => return Ok(Arc::new(state)),
-        Ok(_) | Err(ProjectionError::Damaged | ProjectionError::NeedsRebuild(_)) => {}
+        Ok((applied, state)) => return within(path, applied, end).map(|()| Arc::new(state)),
+        Err(ProjectionError::Damaged | ProjectionError::NeedsRebuild(_)) => {}
         Err(error) => return Err(error.into()),
     }
     set_aside(path, options.now)?;
     Ok(Arc::new(open()?))
 }
 
+/// Insists that a projection has taken no more than the journal holds: it takes only what is durable.
+fn within(path: &Path, known: Sequence, held: Sequence) -> Result<(), StorageError> {
+    match known <= held {
+        true => Ok(()),
+        false => Err(StorageError::Short { path: path.to_owned(), held: held.0, known: known.0 }),
+    }
+}
+
 fn set_aside(path: &Path, now: Moment) -> Result<(), StorageError> {
     let aside = quarantine(path, now.unix_ms()).map_err(failed("move aside", path))?;
-    tracing::error!(aside = %aside.display(), "damaged, or ahead of the journal: moved aside and built anew");
+    tracing::error!(aside = %aside.display(), "damaged: moved aside and built anew");
     Ok(())
 }
 
@@ -162,3 +186,31 @@ const HEAD: &str = "head";
 /// The projections.
 const INDEX: &str = "index.redb";
 const TABLES: &str = "tables.redb";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projection_that_knows_more_than_the_journal_stops_the_start_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = "elsewhere.example/log+606cd189+AVdk5TamRgSRyZ4SnG4RQTr+5rIli+DPKkkH6lYsbzPn".parse().unwrap();
+        let options = StorageOptions {
+            journal: JournalOptions::default(),
+            index_cache_bytes: 1 << 20,
+            tables_cache_bytes: 1 << 20,
+            now: Moment::new(0, 480).unwrap(),
+        };
+        let open = || Storage::open(folder.path(), &key, options);
+        let storage = open().unwrap();
+        storage.index.apply(Sequence(3), &[]).unwrap();
+        storage.index.flush().unwrap();
+        drop(storage);
+        for _ in 0..2 {
+            let Err(error) = open() else { panic!("records are missing") };
+            assert!(matches!(error, StorageError::Short { held: 0, known: 3, .. }), "{error}");
+        }
+        std::fs::remove_file(folder.path().join(INDEX)).unwrap();
+        open().unwrap();
+    }
+}

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::app::credentials::TlsFiles;
 use crate::app::https::HttpsPart;
+use crate::app::journal::JournalPart;
 use crate::app::operations::traces::TracesPart;
 use crate::app::operations::{HealthPart, MetricsPart};
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
@@ -61,6 +62,9 @@ pub struct NodeConfig {
     /// What the hospital's systems call the region's identifier types.
     #[serde(default)]
     pub identifiers: Vec<IdentifierPart>,
+    /// How the journal is kept.
+    #[serde(default)]
+    pub journal: JournalPart,
     /// Where metrics and health are shown; nowhere where it is left out.
     pub metrics: Option<MetricsPart>,
     /// When the process is not ready.
@@ -349,7 +353,7 @@ mod tests {
     #[test]
     fn the_example_is_read_and_shows_the_defaults() {
         let config = read(EXAMPLE).unwrap();
-        assert_eq!(config.timing, Timing::default());
+        assert_eq!((config.timing, config.journal), (Timing::default(), JournalPart::default()));
         assert_eq!(config.mllp.len(), 2);
         assert!(config.tls.key.ends_with("tls/tls.key") && config.tls.key.is_absolute());
         assert_eq!(config.hub_addresses()[0].server_name, "hub.example.cn");

@@ -16,7 +16,7 @@ use crate::pki::trust::{Trust, TrustError};
 use crate::ports::clock::Clock;
 use crate::service::node::terms::Terms;
 use crate::service::node::{BatchSigner, NodeParts};
-use crate::store::journal::{Journal, JournalError, JournalOptions};
+use crate::store::journal::{Journal, JournalError};
 use crate::store::node::NodeState;
 use crate::store::originals::{Originals, OriginalsError};
 use crate::store::projection::ProjectionError;
@@ -94,7 +94,7 @@ pub fn open(
     terms: watch::Receiver<Arc<Terms>>,
     clock: Arc<dyn Clock>,
 ) -> Result<NodeParts, PartsError> {
-    let (journal, opened) = Journal::open(&config.data.join("journal"), JournalOptions::default())?;
+    let (journal, opened) = Journal::open(&config.data.join("journal"), config.journal.options())?;
     if opened.cut_bytes > 0 {
         tracing::warn!(bytes = opened.cut_bytes, "cut off what a crash had left behind the last whole record");
     }

@@ -144,7 +144,9 @@ impl From<ProjectionError> for IndexError {
         match error {
             ProjectionError::Damaged => Self::Damaged,
             ProjectionError::NeedsRebuild(why) => Self::NeedsRebuild(why),
-            ProjectionError::AlreadyApplied { .. } => Self::NeedsRebuild("its position is not its own"),
+            ProjectionError::AlreadyApplied { .. } | ProjectionError::Ahead { .. } => {
+                Self::NeedsRebuild("its position is not its own")
+            }
             ProjectionError::Newer { found, known } => Self::Newer { found, known },
             ProjectionError::InUse => Self::InUse,
             ProjectionError::Io(error) => Self::Io(error),

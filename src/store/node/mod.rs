@@ -84,10 +84,12 @@ impl NodeState {
     /// Opens the projections in a folder of their own, against a journal whose next record will be `journal_end`.
     ///
     /// What cannot be trusted is moved aside, named after `now`, and empty projections take its place: a store that
-    /// does not open, panics, has another form, or claims records that the journal does not have.
+    /// does not open, panics, or has another form. One that has applied more than the journal holds is left where it is: it
+    /// alone knows that the journal has lost records that were acknowledged.
     ///
     /// # Errors
-    /// [`ProjectionError::InUse`] when another process has them open, [`ProjectionError::Io`] when the disk fails.
+    /// [`ProjectionError::Ahead`] then; [`ProjectionError::InUse`] when another process has them open,
+    /// [`ProjectionError::Io`] when the disk fails.
     pub fn open(folder: &Path, journal_end: Sequence, now: Moment) -> Result<OpenNodeState, ProjectionError> {
         let mut opened = Self::open_as_it_is(folder, journal_end);
         // The engine's threads let go of its lock a moment after the last handle is gone.
@@ -100,9 +102,12 @@ impl NodeState {
         }
         match opened {
             Ok(state) => Ok(OpenNodeState { state, quarantined: None }),
-            Err(error @ (ProjectionError::InUse | ProjectionError::Newer { .. } | ProjectionError::Io(_))) => {
-                Err(error)
-            }
+            Err(
+                error @ (ProjectionError::InUse
+                | ProjectionError::Newer { .. }
+                | ProjectionError::Ahead { .. }
+                | ProjectionError::Io(_)),
+            ) => Err(error),
             Err(_) => {
                 let quarantined = Some(quarantine(folder, now.unix_ms())?);
                 Ok(OpenNodeState { state: Self::open_as_it_is(folder, journal_end)?, quarantined })
@@ -195,7 +200,7 @@ impl NodeState {
         }
         let applied = state.applied()?;
         if applied > journal_end {
-            return Err(ProjectionError::NeedsRebuild("they claim records that the journal does not have"));
+            return Err(ProjectionError::Ahead { applied, held: journal_end });
         }
         if state.row(&state.trees.meta, CLEAN)?.is_none() {
             let again = Sequence(applied.0.saturating_sub(REAPPLIED_RECORDS));

@@ -146,16 +146,22 @@ fn a_torn_or_scrambled_file_ends_in_the_same_state() {
 }
 
 #[test]
-fn a_store_that_knows_more_than_the_journal_is_put_aside() {
+fn a_store_that_knows_more_than_the_journal_shows_that_acknowledged_records_are_lost() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path().join("state");
     let state = open(&folder);
     apply(&state, 20);
     state.close().unwrap();
-    let opened = NodeState::open(&folder, Sequence(20), at(77)).unwrap();
-    assert_eq!(opened.quarantined, Some(folder.with_file_name("state.quarantine-77")));
-    assert_eq!(opened.state.applied().unwrap(), Sequence(0));
-    assert_eq!(opened.state.message(digest(20)).unwrap(), None);
+    let ahead = |error| matches!(error, ProjectionError::Ahead { applied: Sequence(21), held: Sequence(20) });
+    for _ in 0..2 {
+        assert!(
+            ahead(NodeState::open(&folder, Sequence(20), at(77)).unwrap_err()),
+            "it stays until somebody has looked"
+        );
+    }
+    assert!(!folder.with_file_name("state.quarantine-77").exists());
+    let opened = NodeState::open(&folder, Sequence(21), at(77)).unwrap();
+    assert_eq!(opened.state.message(digest(20)).unwrap(), Some(Sequence(20)));
 }
 
 #[test]
