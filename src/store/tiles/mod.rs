@@ -248,6 +248,10 @@ impl TileStore {
         let keep = Tile::partial(kind, self.size());
         let mut place = Some(Tile::growing(kind, self.size()));
         while let Some(full) = place {
+            let path = self.reader.path_of(full);
+            let forgotten = files::forget_drafts(&path.with_added_extension("p"));
+            let forgotten = forgotten.and_then(|()| path.parent().map_or(Ok(()), files::forget_drafts));
+            forgotten.map_err(TileStoreError::io("remove drafts of tiles"))?;
             let widths = self.reader.partial_widths(full)?;
             let mut partial =
                 widths.iter().filter_map(|width| full.with_width(*width)).filter(|tile| Some(*tile) != keep);

@@ -71,6 +71,22 @@ fn a_saved_log_has_the_files_of_the_specification_and_no_more() {
 }
 
 #[test]
+fn what_a_crash_left_before_a_tile_took_its_name_is_gone_at_the_next_opening() {
+    let (folder, mut store) = log_of(300);
+    store.save().unwrap();
+    drop(store);
+    let saved = files_in(folder.path());
+    for draft in ["tile/0/001.p/45.draft", "tile/0/001.draft", "tile/1/000.p/2.draft", "tile/entries/001.p/45.draft"] {
+        fs::write(folder.path().join(draft), "half").unwrap();
+    }
+    let mut store = TileStore::open(folder.path()).unwrap();
+    assert_eq!(files_in(folder.path()), saved);
+    store.append(&entries(300..520)).unwrap();
+    store.save().unwrap();
+    assert_eq!(files_in(folder.path()), tile::tiles_of(520).map(|tile| tile.to_string()).collect());
+}
+
+#[test]
 fn proofs_hold_for_present_and_past_sizes() {
     let (_folder, mut store) = log_of(0);
     for size in [1, 2, 100, 255, 256, 257, 600, 700, 701] {
