@@ -132,7 +132,8 @@ fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {
     }
     let quiet_ms = i64::try_from(core.settings.study_quiet.as_millis()).unwrap_or(i64::MAX);
     for (uid, kept) in core.state.dirty_studies()?.into_iter().take(STEP_STUDIES_MAX) {
-        let is_quiet = core.clock.now().ms_since(kept.last_arrival) >= quiet_ms;
+        // A clock that was ahead and has been put right tells of a later arrival: waiting for it would take as long.
+        let is_quiet = !(0..quiet_ms).contains(&core.clock.now().ms_since(kept.last_arrival));
         let is_read = |read: &Read| read.study.as_ref().is_some_and(|(study, _)| *study == uid);
         if is_quiet && !reads.iter().any(is_read) {
             reads.push(read_study(core, kept.first_intake, uid, &kept, false)?);

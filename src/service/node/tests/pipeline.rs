@@ -262,7 +262,9 @@ async fn a_quiet_study_is_published_and_grows_into_a_new_version() {
     assert_eq!(store(&node, chest_ct(1, 1)).await.unwrap(), Taken::Again);
     assert!(matches!(store(&node, chest_ct(1, 2)).await, Err(IntakeError::OtherInstance)));
     assert_eq!(node.step().await.unwrap().sealed, 0, "more may come");
-    world.clock.advance(60_000);
+    world.clock.advance(59_999);
+    assert_eq!(node.step().await.unwrap().sealed, 0, "it is not quiet for long enough");
+    world.clock.advance(1);
     assert_eq!(node.step().await.unwrap().sealed, 1);
     drop(node);
     let node = world.node();
@@ -300,6 +302,15 @@ async fn an_instance_of_no_study_is_kept_and_waits() {
         held.iter().map(|(_, held)| (held.reference.as_str(), held.reason.as_str())).collect::<Vec<_>>(),
         [("1.2.3.1.1", "NO_STUDY")]
     );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_back_does_not_keep_a_study() {
+    let world = World::new();
+    let node = world.node();
+    store(&node, chest_ct(1, 1)).await.unwrap();
+    world.clock.advance(-3_600_000);
+    assert_eq!(node.step().await.unwrap().sealed, 1);
 }
 
 #[tokio::test]
