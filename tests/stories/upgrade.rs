@@ -18,7 +18,7 @@ use concord::service::hub::projector::Projector;
 use concord::service::hub::pseudonym::Pseudonyms;
 use concord::service::hub::registry::Registry;
 use concord::service::hub::{Hub, HubParts};
-use concord::store::journal::JournalReader;
+use concord::store::journal::{JournalOptions, JournalReader};
 use concord::sys::clock::ManualClock;
 use concord::wire::pb;
 use concord::wire::record::Record;
@@ -96,7 +96,12 @@ fn open(folder: &Path, clock: Arc<ManualClock>, stop: &CancellationToken) -> Arc
     let name: KeyName = "hub.example.cn/log".parse().unwrap();
     let log_key = secrets.log_key(&name);
     let now = concord::ports::clock::Clock::now(&*clock);
-    let options = StorageOptions { index_cache_bytes: 1 << 20, tables_cache_bytes: 1 << 20, now };
+    let options = StorageOptions {
+        journal: JournalOptions::default(),
+        index_cache_bytes: 1 << 20,
+        tables_cache_bytes: 1 << 20,
+        now,
+    };
     let storage = Storage::open(&folder.join("hub"), &log_key, options).unwrap();
     let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
     let (_, trust) = watch::channel(Arc::new(Trust::parse(&read("ca.pem"), &read("crl.pem")).unwrap()));
