@@ -22,6 +22,7 @@ pub mod process;
 pub mod rebuild;
 pub mod render;
 pub mod renderer;
+pub mod sample;
 pub mod settings;
 pub mod stats;
 pub mod verify;

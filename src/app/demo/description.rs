@@ -4,20 +4,20 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-use crate::app::demo::DemoError;
-use crate::app::demo::authority::clients;
-use crate::app::demo::cast::{HOSPITALS, OPERATOR, PATIENTS, Patient, REGION};
-use crate::app::demo::layout::{Layout, Settled};
-use crate::app::demo::login;
-use crate::app::demo::processes::Processes;
+use crate::app::sample::SampleError;
+use crate::app::sample::authority::clients;
+use crate::app::sample::cast::{HOSPITALS, OPERATOR, PATIENTS, Patient, REGION};
+use crate::app::sample::layout::{Layout, Settled};
+use crate::app::sample::login;
+use crate::app::sample::processes::Processes;
 use crate::sys::files;
 use crate::wire::known_as::USUAL;
 
 /// Writes the file.
 ///
 /// # Errors
-/// [`DemoError::File`].
-pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Result<(), DemoError> {
+/// [`SampleError::File`].
+pub fn write(layout: &Layout, settled: &Settled, processes: &Processes) -> Result<(), SampleError> {
     let data = layout.hub().join("data");
     let hub = json!({
         "org": OPERATOR.code,

@@ -4,9 +4,9 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tonic::transport::Channel;
 
-use crate::app::demo::cast::Patient;
 use crate::app::demo::links::World;
 use crate::app::demo::step::{StepError, patiently, same};
+use crate::app::sample::cast::Patient;
 use crate::wire::pb;
 use crate::wire::pb::orders_client::OrdersClient;
 use crate::wire::pb::retrieval_client::RetrievalClient;

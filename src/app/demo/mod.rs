@@ -1,17 +1,11 @@
 //! `concord demo`: a region in a folder, with a hub and three hospital nodes as processes of this binary, and a story
 //! told through their own ports. What a foreign client needs to know stands in `demo.json`.
 
-mod authority;
-mod cast;
 mod description;
 mod doctor;
 pub mod issuer;
-mod layout;
 mod links;
-mod login;
-mod make;
 mod mllp;
-mod processes;
 mod reports;
 mod scan;
 mod step;
@@ -25,19 +19,16 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use crate::app::ca::CaError;
-use crate::app::demo::layout::Layout;
 use crate::app::demo::links::World;
-use crate::app::demo::processes::Processes;
 use crate::app::demo::step::text;
 pub use crate::app::demo::tell::Language;
 use crate::app::demo::tell::{Teller, Voice};
-use crate::app::hub::secrets::SecretsError;
 use crate::app::process;
-use crate::app::settings::SettingsError;
+use crate::app::sample::layout::Layout;
+use crate::app::sample::processes::Processes;
+use crate::app::sample::{SampleError, make};
 use crate::domain::time::Moment;
 use crate::ports::clock::Clock;
-use crate::sys::files::FileError;
 use crate::wire::pb;
 
 /// Shows the exchange at work: a hub and three hospitals on this machine, with real TLS, HL7 and DICOM.
@@ -64,45 +55,9 @@ pub struct DemoArgs {
 /// The demo could not be shown, or did not come out as it should; the text says what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    /// The folder cannot be used.
-    #[error("make {path}: {source}; give another --dir", path = path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// What the file system said.
-        source: io::Error,
-    },
-    /// The folder's notes of an earlier start cannot be read.
-    #[error("{path}: {source}; give another --dir", path = path.display())]
-    Settled {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// A process cannot be started.
-    #[error("start the process of {path}: {source}", path = path.display())]
-    Start {
-        /// Its folder.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// There are no free ports.
-    #[error("choose free ports of 127.0.0.1: {0}")]
-    Ports(io::Error),
-    /// Certificates.
+    /// The region.
     #[error(transparent)]
-    Authority(#[from] CaError),
-    /// A file could not be read or written.
-    #[error(transparent)]
-    File(#[from] FileError),
-    /// The hub's secrets.
-    #[error(transparent)]
-    Secrets(#[from] SecretsError),
-    /// A configuration that was written cannot be read.
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Sample(#[from] SampleError),
     /// The terminal or the signals.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -126,7 +81,7 @@ pub fn run(args: &DemoArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resul
     let mut processes = Processes::start(&layout)?;
     description::write(&layout, &settled, &processes)?;
     let offset = clock.now().offset_minutes();
-    let began = Moment::new(settled.began_unix_ms, offset).map_err(|_| DemoError::Settled {
+    let began = Moment::new(settled.began_unix_ms, offset).map_err(|_| SampleError::Settled {
         path: layout.path("settled.json"),
         source: serde::de::Error::custom("began_unix_ms is no moment"),
     })?;

@@ -4,7 +4,7 @@ use encoding_rs::{Encoding, GB18030, UTF_8};
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::app::demo::cast::{DOUBTED, FRESH, LOCAL, Patient, STALE};
+use crate::app::sample::cast::{DOUBTED, FRESH, LOCAL, Patient, STALE};
 use crate::domain::time::Moment;
 
 /// One report of the story.

@@ -14,8 +14,8 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 use tokio::io::AsyncWriteExt;
 
-use crate::app::demo::cast::Patient;
 use crate::app::demo::step::{StepError, same};
+use crate::app::sample::cast::Patient;
 use crate::domain::time::Moment;
 use crate::wire::dicom::Uid;
 use crate::wire::dicom::command::{self, Status};
@@ -192,7 +192,7 @@ const WATER: u16 = 1_024;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::demo::cast::SCANNED;
+    use crate::app::sample::cast::SCANNED;
 
     #[test]
     fn slices_are_of_one_study_and_the_same_again() {

@@ -6,9 +6,9 @@ use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use reqwest::{Certificate, Client, Identity, Method, RequestBuilder, Response, StatusCode, Url};
 use serde_json::Value;
 
-use crate::app::demo::authority::ORDER_ENTRY;
 use crate::app::demo::links::{LinkError, World};
 use crate::app::demo::step::{StepError, same};
+use crate::app::sample::authority::ORDER_ENTRY;
 use crate::sys::files;
 use crate::wire::pb;
 

@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::credentials::{CredentialsError, TlsFiles};
-use crate::app::demo::cast::REGION;
 use crate::app::demo::issuer::provider::Provider;
 use crate::app::https::{HttpsDoor, HttpsPart};
 use crate::app::process;
+use crate::app::sample::cast::REGION;
 use crate::app::settings::{self, SettingsError, beside};
 use crate::doors::tls::AcceptSettings;
 use crate::pki::token::IssueError;

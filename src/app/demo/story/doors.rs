@@ -4,15 +4,15 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use crate::app::demo::cast::{CHILD, FRESH, GATEWAY, Patient};
 use crate::app::demo::doctor::person;
 use crate::app::demo::issuer::{DIRECT_GRANT, WEAK};
 use crate::app::demo::links::World;
-use crate::app::demo::login::subject;
 use crate::app::demo::reports::FRESH_REPORT;
 use crate::app::demo::step::{Found, StepError, patiently, same, text};
 use crate::app::demo::tell::Teller;
 use crate::app::demo::web::{Answer, Web};
+use crate::app::sample::cast::{CHILD, FRESH, GATEWAY, Patient};
+use crate::app::sample::login::subject;
 use crate::domain::time::Moment;
 use crate::sys::random;
 use crate::wire::pb;

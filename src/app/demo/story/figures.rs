@@ -4,10 +4,10 @@ use std::io;
 
 use serde_json::json;
 
-use crate::app::demo::cast::{HOSPITALS, REGULATOR};
 use crate::app::demo::links::World;
 use crate::app::demo::step::{Found, StepError, text};
 use crate::app::demo::tell::Teller;
+use crate::app::sample::cast::{HOSPITALS, REGULATOR};
 use crate::wire::pb;
 use crate::wire::pb::oversight_client::OversightClient;
 

@@ -4,12 +4,12 @@ use std::io;
 
 use serde_json::json;
 
-use crate::app::demo::cast::{GUIYANG, SCANNED};
 use crate::app::demo::doctor::{Doctor, only_prompt};
 use crate::app::demo::links::World;
 use crate::app::demo::scan::{self, Slice};
 use crate::app::demo::step::{Found, StepError, patiently, same, text};
 use crate::app::demo::tell::Teller;
+use crate::app::sample::cast::{GUIYANG, SCANNED};
 use crate::domain::time::Moment;
 use crate::wire::pb;
 

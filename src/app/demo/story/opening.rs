@@ -11,14 +11,14 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use crate::app::demo::cast::{
-    CITY_CENTRE, GUIYANG, HONGHUA, HOSPITALS, NATIONAL_CENTRE, Office, PROVINCIAL_CENTRE, REGULATOR, ZUNYI,
-};
 use crate::app::demo::links::World;
 use crate::app::demo::mllp;
 use crate::app::demo::reports::REPORTS;
 use crate::app::demo::step::{Found, StepError, patiently, same, text};
 use crate::app::demo::tell::Teller;
+use crate::app::sample::cast::{
+    CITY_CENTRE, GUIYANG, HONGHUA, HOSPITALS, NATIONAL_CENTRE, Office, PROVINCIAL_CENTRE, REGULATOR, ZUNYI,
+};
 use crate::pki::signing::{SigningDomain, SigningKey};
 use crate::pki::trust::Trust;
 use crate::sys::files;

@@ -5,12 +5,12 @@ use std::io;
 use serde_json::json;
 use tonic::Code;
 
-use crate::app::demo::cast::{FRESH, GUIYANG};
 use crate::app::demo::doctor::{Doctor, only_prompt};
 use crate::app::demo::links::World;
 use crate::app::demo::reports::FRESH_REPORT;
 use crate::app::demo::step::{Found, StepError, same, text};
 use crate::app::demo::tell::Teller;
+use crate::app::sample::cast::{FRESH, GUIYANG};
 use crate::wire::pb;
 
 /// Tells the chapter.

@@ -4,11 +4,11 @@ use std::io;
 
 use serde_json::json;
 
-use crate::app::demo::cast::{DOUBTED, LOCAL, Patient, STALE};
 use crate::app::demo::doctor::{Doctor, only_prompt, refusals};
 use crate::app::demo::links::World;
 use crate::app::demo::step::{Found, StepError, same, text};
 use crate::app::demo::tell::Teller;
+use crate::app::sample::cast::{DOUBTED, LOCAL, Patient, STALE};
 use crate::wire::pb;
 
 /// Tells the chapter.

@@ -1,15 +1,15 @@
-//! The demo's processes: hub, nodes and issuer as children of the demo, from the same binary, each with a log of its own, so
-//! that anybody can kill one and start it again.
+//! The region's processes: hub, nodes and issuer as children of whoever starts them, from the same binary, each with a log
+//! of its own, so that anybody can kill one and start it again.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use crate::app::demo::DemoError;
-use crate::app::demo::cast::HOSPITALS;
-use crate::app::demo::layout::Layout;
 use crate::app::process::STOP_WITH_STDIN;
+use crate::app::sample::SampleError;
+use crate::app::sample::cast::HOSPITALS;
+use crate::app::sample::layout::Layout;
 
 /// Hub, nodes and issuer; they are killed when this is dropped.
 pub struct Processes {
@@ -34,8 +34,8 @@ impl Processes {
     /// Starts all of them.
     ///
     /// # Errors
-    /// [`DemoError::Start`] when a process cannot be started.
-    pub fn start(layout: &Layout) -> Result<Self, DemoError> {
+    /// [`SampleError::Start`] when a process cannot be started.
+    pub fn start(layout: &Layout) -> Result<Self, SampleError> {
         let issuer = Process::start("demo-issuer", layout.issuer(), "issuer.toml")?;
         let hub = Process::start("hub", layout.hub(), "hub.toml")?;
         let nodes = HOSPITALS.iter().map(|hospital| Process::start("node", layout.node(hospital), "node.toml"));
@@ -50,15 +50,19 @@ impl Processes {
 }
 
 impl Process {
-    fn start(kind: &str, folder: PathBuf, config: &str) -> Result<Self, DemoError> {
-        let failed = |source| DemoError::Start { path: folder.clone(), source };
+    /// Starts one process in its folder.
+    ///
+    /// # Errors
+    /// [`SampleError::Start`] when it cannot be started.
+    pub fn start(kind: &str, folder: PathBuf, config: &str) -> Result<Self, SampleError> {
+        let failed = |source| SampleError::Start { path: folder.clone(), source };
         let binary = std::env::current_exe().map_err(failed)?;
         let log = folder.join("log");
         let argv = [binary.into_os_string(), kind.into(), "run".into(), "--config".into(), folder.join(config).into()];
         let file = OpenOptions::new().create(true).append(true).open(&log).map_err(failed)?;
         let child = Command::new(&argv[0])
             .args(&argv[1..])
-            // Held open by the child's handle here: when the demo ends, in whatever way, the child stops too.
+            // Held open by the child's handle here: when its parent ends, in whatever way, the child stops too.
             .stdin(Stdio::piped())
             .env(STOP_WITH_STDIN, "1")
             .stdout(file.try_clone().map_err(failed)?)
@@ -74,7 +78,8 @@ impl Process {
         self.child.id()
     }
 
-    fn has_ended(&mut self) -> bool {
+    /// Says whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some())
     }
 }

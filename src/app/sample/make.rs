@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::app::demo::DemoError;
-use crate::app::demo::authority;
-use crate::app::demo::cast::{HOSPITALS, Hospital, NATIONAL_CENTRE, OFFICES, REGION};
-use crate::app::demo::layout::{Layout, NodePorts, Settled};
-use crate::app::demo::login;
 use crate::app::hub::config::HubConfig;
 use crate::app::hub::secrets::Secrets;
+use crate::app::sample::SampleError;
+use crate::app::sample::authority;
+use crate::app::sample::cast::{HOSPITALS, Hospital, NATIONAL_CENTRE, OFFICES, REGION};
+use crate::app::sample::layout::{Layout, NodePorts, Settled};
+use crate::app::sample::login;
 use crate::ports::clock::Clock;
 use crate::service::hub::registry::ORGANISATIONS;
 use crate::sys::files;
@@ -17,14 +17,14 @@ use crate::sys::files;
 /// Makes the region, or takes up the one that an earlier start made.
 ///
 /// # Errors
-/// [`DemoError`]; give another folder.
-pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, DemoError> {
+/// [`SampleError`]; give another folder.
+pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, SampleError> {
     if let Some(settled) = layout.settled()? {
         authority::renew(layout, clock)?;
         return Ok(settled);
     }
     authority::make(layout, clock)?;
-    let settled = Settled::choose(clock.now()).map_err(DemoError::Ports)?;
+    let settled = Settled::choose(clock.now()).map_err(SampleError::Ports)?;
     write_region(&layout.region())?;
     let hub = layout.hub();
     login::write(layout, &settled)?;
@@ -42,8 +42,8 @@ pub fn region(layout: &Layout, clock: &dyn Clock) -> Result<Settled, DemoError> 
 }
 
 /// Writes the project's own catalogue and policy, with the demo's organisations.
-fn write_region(folder: &Path) -> Result<(), DemoError> {
-    let failed = |source| DemoError::Folder { path: folder.to_owned(), source };
+fn write_region(folder: &Path) -> Result<(), SampleError> {
+    let failed = |source| SampleError::Folder { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(failed)?;
     for (name, text) in REGION_FILES {
         files::write(&folder.join(name), text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! The demo's folder: what lies where, and what a second start on the same folder must know of the first.
+//! The region's folder: what lies where, and what a second start on the same folder must know of the first.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::demo::DemoError;
-use crate::app::demo::cast::{HOSPITALS, Hospital, OPERATOR};
+use crate::app::sample::SampleError;
+use crate::app::sample::cast::{HOSPITALS, Hospital, OPERATOR};
 use crate::domain::time::Moment;
 use crate::sys::files;
 
@@ -52,9 +52,9 @@ impl Layout {
     /// Takes a folder, made if need be.
     ///
     /// # Errors
-    /// [`DemoError::Folder`].
-    pub fn new(root: &Path) -> Result<Self, DemoError> {
-        let failed = |source| DemoError::Folder { path: root.to_owned(), source };
+    /// [`SampleError::Folder`].
+    pub fn new(root: &Path) -> Result<Self, SampleError> {
+        let failed = |source| SampleError::Folder { path: root.to_owned(), source };
         std::fs::create_dir_all(root).map_err(failed)?;
         Ok(Self { root: root.canonicalize().map_err(failed)? })
     }
@@ -102,8 +102,8 @@ impl Layout {
     /// Gives what an earlier start settled, if there was one that made the whole region.
     ///
     /// # Errors
-    /// [`DemoError::Settled`] when the file is not ours.
-    pub fn settled(&self) -> Result<Option<Settled>, DemoError> {
+    /// [`SampleError::Settled`] when the file is not ours.
+    pub fn settled(&self) -> Result<Option<Settled>, SampleError> {
         let path = self.path(SETTLED);
         if !path.exists() {
             return Ok(None);
@@ -112,14 +112,14 @@ impl Layout {
             let all = settled.nodes.len() == HOSPITALS.len();
             all.then_some(settled).ok_or_else(|| serde::de::Error::custom("as many nodes as hospitals are needed"))
         });
-        read.map(Some).map_err(|source| DemoError::Settled { path, source })
+        read.map(Some).map_err(|source| SampleError::Settled { path, source })
     }
 
     /// Keeps what was settled; the last thing that is done when a region is made.
     ///
     /// # Errors
-    /// [`DemoError::File`].
-    pub fn settle(&self, settled: &Settled) -> Result<(), DemoError> {
+    /// [`SampleError::File`].
+    pub fn settle(&self, settled: &Settled) -> Result<(), SampleError> {
         let text = serde_json::to_vec_pretty(settled).unwrap_or_else(|error| unreachable!("plain data: {error}"));
         Ok(files::write(&self.path(SETTLED), &text)?)
     }

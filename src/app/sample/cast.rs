@@ -1,4 +1,4 @@
-//! Who takes part in the demo. Every organisation and every person is invented: the codes are of places that do not
+//! Who takes part in the sample region. Every organisation and every person is invented: the codes are of places that do not
 //! exist, their check characters are right, and the first citizen number is the sample of GB 11643-1999 itself.
 
 /// A hospital of the demo.

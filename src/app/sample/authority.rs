@@ -1,14 +1,14 @@
-//! The demo's certificates: those of every process and organisation, and three that must be refused.
+//! The region's certificates: those of every process and organisation, and three that must be refused.
 
 use std::io;
 
 use crate::app::ca::{self, CaArgs, CaCommand, FolderArgument, IssueArguments, Kind, RevokeArguments, Which};
-use crate::app::demo::DemoError;
-use crate::app::demo::cast::{
+use crate::app::sample::SampleError;
+use crate::app::sample::cast::{
     CITY_CENTRE, FORMER_HOSPITAL, GATEWAY, HOSPITALS, Hospital, NATIONAL_CENTRE, OPERATOR, Office, PROVINCIAL_CENTRE,
     REGION, REGULATOR,
 };
-use crate::app::demo::layout::Layout;
+use crate::app::sample::layout::Layout;
 use crate::pki::register::Reason;
 use crate::ports::clock::Clock;
 use crate::sys::clock::ManualClock;
@@ -53,8 +53,8 @@ pub fn clients() -> Vec<Client> {
 /// Makes the authority and issues everything.
 ///
 /// # Errors
-/// [`DemoError`]; give another folder.
-pub fn make(layout: &Layout, clock: &dyn Clock) -> Result<(), DemoError> {
+/// [`SampleError`]; give another folder.
+pub fn make(layout: &Layout, clock: &dyn Clock) -> Result<(), SampleError> {
     let desk = Desk { folder: layout.authority(), clock };
     desk.say(CaCommand::Init { folder: desk.folder(), region: region(), days: 3_650 })?;
     desk.issue(Issue { kind: Kind::Both, ..Issue::office(&OPERATOR) }, layout.hub().join("tls"))?;
@@ -76,14 +76,14 @@ pub fn make(layout: &Layout, clock: &dyn Clock) -> Result<(), DemoError> {
 /// Publishes the revocation list anew, so that an old demo can be started again.
 ///
 /// # Errors
-/// [`DemoError`] when the authority's folder is damaged.
-pub fn renew(layout: &Layout, clock: &dyn Clock) -> Result<(), DemoError> {
+/// [`SampleError`] when the authority's folder is damaged.
+pub fn renew(layout: &Layout, clock: &dyn Clock) -> Result<(), SampleError> {
     let desk = Desk { folder: layout.authority(), clock };
     desk.say(CaCommand::Crl { folder: desk.folder(), days: 30 })
 }
 
 /// Makes the certificates of somebody who must not be let in.
-fn make_refused(layout: &Layout, desk: &Desk<'_>) -> Result<(), DemoError> {
+fn make_refused(layout: &Layout, desk: &Desk<'_>) -> Result<(), SampleError> {
     let former = || Issue { kind: Kind::Client, ..Issue::office(&FORMER_HOSPITAL) };
     desk.issue(former(), layout.client(REVOKED))?;
     let which = Which { serial: None, file: Some(layout.client(REVOKED).join("tls.pem")), org: None };
@@ -128,11 +128,11 @@ impl Desk<'_> {
         FolderArgument { path: self.folder.clone() }
     }
 
-    fn say(&self, command: CaCommand) -> Result<(), DemoError> {
+    fn say(&self, command: CaCommand) -> Result<(), SampleError> {
         Ok(ca::run(&CaArgs { json: false, command }, self.clock, &mut io::sink())?)
     }
 
-    fn issue(&self, issue: Issue, out: std::path::PathBuf) -> Result<(), DemoError> {
+    fn issue(&self, issue: Issue, out: std::path::PathBuf) -> Result<(), SampleError> {
         self.say(CaCommand::Issue(IssueArguments {
             folder: self.folder(),
             org: issue.org.parse().unwrap_or_else(|error| unreachable!("the cast is checked: {error}")),

@@ -1,22 +1,22 @@
-//! How the demo's patients log in: the files of the issuer, the hub's part about it, and what foreign clients are told.
+//! How the sample patients log in: the files of the issuer, the hub's part about it, and what foreign clients are told.
 
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::app::demo::DemoError;
-use crate::app::demo::cast::{PATIENTS, Patient};
 use crate::app::demo::issuer::{
     ClientPart, DIRECT_GRANT, IssuerAddress, IssuerConfig, IssuerTls, STRONG, SamplePatient, WEAK,
 };
-use crate::app::demo::layout::{Layout, Settled};
-use crate::app::demo::processes::Process;
+use crate::app::sample::SampleError;
+use crate::app::sample::cast::{PATIENTS, Patient};
+use crate::app::sample::layout::{Layout, Settled};
+use crate::app::sample::processes::Process;
 use crate::sys::{files, random};
 
 /// Writes the issuer's configuration, and the hub's secret there.
 ///
 /// # Errors
-/// [`DemoError::File`].
-pub fn write(layout: &Layout, settled: &Settled) -> Result<(), DemoError> {
+/// [`SampleError::File`].
+pub fn write(layout: &Layout, settled: &Settled) -> Result<(), SampleError> {
     let secret = Zeroizing::new(hex::encode(random::bytes::<32>()));
     files::write_secret(&layout.hub().join(SECRET), secret.as_bytes())?;
     let config = IssuerConfig {
