@@ -4,6 +4,8 @@
 //! redb does not check its pages when it reads them, so every value is sealed (see `packing`), and an engine that
 //! panics over a damaged page is treated as a damaged file.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -217,15 +219,6 @@ pub fn put(transaction: &WriteTransaction, table: Table, key: &[u8], value: &[u8
     Ok(())
 }
 
-/// Removes a value, if there is one.
-///
-/// # Errors
-/// [`ProjectionError`] of the engine.
-pub fn remove(transaction: &WriteTransaction, table: Table, key: &[u8]) -> Result<(), ProjectionError> {
-    transaction.open_table(table).map_err(from_engine)?.remove(key).map_err(from_engine)?;
-    Ok(())
-}
-
 /// Runs work in the engine; a panic in there, as over a damaged page, becomes an error.
 ///
 /// # Errors
@@ -266,6 +259,65 @@ impl Rows for WriteTransaction {
 
     fn visit(&self, table: Table, first: &[u8], last: &[u8], visitor: &mut Visitor<'_>) -> Result<(), ProjectionError> {
         visit_in(&self.open_table(table).map_err(from_engine)?, first, last, visitor)
+    }
+}
+
+/// The tables of a write transaction, each opened once however often it is asked: opening one takes the engine as long as
+/// changing a row does. It must be dropped before the transaction is committed.
+pub struct Changing<'t> {
+    transaction: &'t WriteTransaction,
+    open: RefCell<BTreeMap<String, redb::Table<'t, Bytes, Bytes>>>,
+}
+
+impl<'t> Changing<'t> {
+    /// Starts with no table open.
+    pub fn new(transaction: &'t WriteTransaction) -> Self {
+        Self { transaction, open: RefCell::default() }
+    }
+
+    /// Seals and stores a value.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ProjectionError> {
+        self.with(table, |table| {
+            table.insert(key, seal(SEAL, key, value).as_slice()).map_err(from_engine)?;
+            Ok(())
+        })
+    }
+
+    /// Removes a value, if there is one.
+    ///
+    /// # Errors
+    /// [`ProjectionError`] of the engine.
+    pub fn remove(&self, table: Table, key: &[u8]) -> Result<(), ProjectionError> {
+        self.with(table, |table| {
+            table.remove(key).map_err(from_engine)?;
+            Ok(())
+        })
+    }
+
+    fn with<T>(
+        &self,
+        table: Table,
+        work: impl FnOnce(&mut redb::Table<'t, Bytes, Bytes>) -> Result<T, ProjectionError>,
+    ) -> Result<T, ProjectionError> {
+        let mut open = self.open.borrow_mut();
+        if let Some(opened) = open.get_mut(table.name()) {
+            return work(opened);
+        }
+        let opened = self.transaction.open_table(table).map_err(from_engine)?;
+        work(open.entry(table.name().to_owned()).or_insert(opened))
+    }
+}
+
+impl Rows for Changing<'_> {
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        self.with(table, |table| row_in(table, key))
+    }
+
+    fn visit(&self, table: Table, first: &[u8], last: &[u8], visitor: &mut Visitor<'_>) -> Result<(), ProjectionError> {
+        self.with(table, |table| visit_in(table, first, last, visitor))
     }
 }
 

@@ -120,9 +120,22 @@ impl Hub {
         patient: Pseudonym,
         at: Moment,
     ) -> Result<Audience, HubError> {
-        let view = self.parts.state.read()?;
-        let sharing = sharing(&view, patient)?;
-        let mut consents = standed_of(&view, patient)?;
+        self.audience_in(&self.parts.state.read()?, organisation, patient, at)
+    }
+
+    /// Gathers what an organisation may see of a patient, from tables that are being read.
+    ///
+    /// # Errors
+    /// As for [`Hub::audience`].
+    pub(super) fn audience_in(
+        &self,
+        view: &HubView,
+        organisation: OrganisationCode,
+        patient: Pseudonym,
+        at: Moment,
+    ) -> Result<Audience, HubError> {
+        let sharing = sharing(view, patient)?;
+        let mut consents = standed_of(view, patient)?;
         consents.retain(|standed| standed.consent.grantee == Grantee::Organisation(organisation));
         let version = self.parts.registry.rules(at)?.version;
         Ok(Audience { organisation, sharing, consents, version, at })

@@ -124,7 +124,8 @@ pub fn batch_place(entry: &IndexEntry) -> LogPlace {
     LogPlace { sequence: entry.sequence, position: entry.position }
 }
 
-const DAY_HOURS: i64 = 24;
+/// Added to every window, for times known to the day.
+pub(super) const DAY_HOURS: i64 = 24;
 /// Longest time from collection to report that is looked for, in hours.
-const REPORT_WAIT_HOURS: i64 = 30 * DAY_HOURS;
+pub(super) const REPORT_WAIT_HOURS: i64 = 30 * DAY_HOURS;
 const REPORTS_MAX: usize = 500;

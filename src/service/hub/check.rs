@@ -13,16 +13,16 @@ use crate::domain::order::OrderContext;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::rule::{Candidate, LineAnswer, LineCoverage, answer_line};
 use crate::domain::time::Moment;
-use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::{self, Speaker};
 use crate::service::hub::audience::{Audience, Basis};
 use crate::service::hub::candidates::{Batches, Found, reports_of_others};
+use crate::service::hub::chosen::{DEEPER, DEPTH, Want};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::regional;
 use crate::service::hub::line::{Resolved, resolve};
 use crate::service::hub::registry::Rules;
-use crate::store::hub::RequestKind;
+use crate::store::hub::{HubView, RequestKind};
 use crate::wire::field::{FieldError, Problem, at_most, fixed, parsed};
 use crate::wire::orders::{Asked, Subject, Visiting};
 use crate::wire::pb;
@@ -69,7 +69,8 @@ impl Hub {
             let problem = Problem::Unwanted("ask Identity.Resolve for the pseudonym");
             return Err(FieldError::new("patient.identifiers", problem).into());
         };
-        let kept = self.parts.state.read()?.request(organisation, RequestKind::Check, &asked.key)?;
+        let view = self.parts.state.read()?;
+        let kept = view.request(organisation, RequestKind::Check, &asked.key)?;
         if let Some(place) = kept {
             let Record::Check(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };
             return if kept.patient == patient.as_bytes().as_slice() && kept.lines == sent.lines {
@@ -82,20 +83,30 @@ impl Hub {
         let rules = self.parts.registry.rules(now)?;
         let region = rules.organisation(organisation)?.region;
         let lines: Vec<_> = asked.lines.iter().map(|line| resolve(line, &rules.version.catalogue)).collect();
-        let audience = self.audience(organisation, patient, now)?;
+        let audience = self.audience_in(&view, organisation, patient, now)?;
         let mut recent = self.recent(patient, &rules.version.policy, now, audience.sees_sensitive())?;
         recent.retain(|entry| audience.may_admit(entry));
-        let mut found = self.candidates(&recent, &lines, &rules)?;
-        found.retain(|found| audience.admits(&found.entry).is_some());
         let mut context = context(patient, organisation, region, &asked.visit);
         // Those that no consent opens are not among the candidates.
         context.sensitive_granted = audience.sees_sensitive();
-        context.decided = self.decided(&found, organisation, &asked.visit.encounter)?;
-        context.prompted = self.prompted_for(&lines, &rules, organisation, &asked.visit.encounter)?;
-        let disputed = self.disputed(&found)?;
-        let judged =
-            Judged { organisation, asked, rules: &rules, found: &found, disputed: &disputed, context: &context, now };
-        let (answers, mut prompts) = judged.lines(&lines)?;
+        context.prompted = prompted_for(&view, &lines, &rules, organisation, &asked.visit.encounter)?;
+        let want = want(&lines, &rules, &context, now)?;
+        let mut depth = DEPTH;
+        let (found, answers, mut prompts) = loop {
+            let chosen = want.choose(&recent, depth);
+            let mut found = self.entries(chosen.entries)?;
+            found.retain(|found| audience.admits(&found.entry).is_some());
+            context.decided = decided(&view, &found, organisation, &asked.visit.encounter)?;
+            let disputed = disputed(&view, &found)?;
+            let (rules, context) = (&rules, &context);
+            let judged = Judged { organisation, asked, rules, found: &found, disputed: &disputed, context, now };
+            let (answers, prompts) = judged.lines(&lines)?;
+            let left = |item: &ItemCode| answers.iter().any(|line| line.remaining_items.contains(&item.to_string()));
+            if !chosen.cut.iter().any(left) {
+                break (found, answers, prompts);
+            }
+            depth *= DEEPER;
+        };
         name_consents(&mut prompts, &found, &audience);
         let record = pb::CheckRecord {
             organisation: organisation.to_string(),
@@ -112,61 +123,6 @@ impl Hub {
             client: caller.name.clone(),
         };
         Ok(Checked::Fresh(record, found))
-    }
-
-    /// Reads the entries that may answer a line.
-    fn candidates(&self, recent: &[IndexEntry], lines: &[Resolved], rules: &Rules) -> Result<Vec<Found>, HubError> {
-        let expanded = lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items);
-        let mut wanted = BTreeSet::new();
-        let mut images = false;
-        for item in expanded {
-            images |= item.coverage.is_some();
-            wanted.insert(item.code);
-        }
-        at_most("lines", wanted.len(), LINE_ITEMS_MAX)?;
-        let may_matter = recent.iter().filter(|entry| match entry.kind {
-            EntryKind::Laboratory => entry.items.may_answer(|item| wanted.contains(&item)),
-            // One study may cover another item's view or region.
-            EntryKind::Imaging => images,
-        });
-        self.entries(may_matter)
-    }
-
-    fn decided(
-        &self,
-        found: &[Found],
-        organisation: OrganisationCode,
-        encounter: &str,
-    ) -> Result<BTreeSet<ResultId>, HubError> {
-        let view = self.parts.state.read()?;
-        let mut decided = BTreeSet::new();
-        for Found { entry, .. } in found {
-            if view.decided(organisation, encounter, regional(entry.publisher, entry.result))?.is_some() {
-                decided.insert(entry.result);
-            }
-        }
-        Ok(decided)
-    }
-
-    /// Counts the prompts that the visit has had for each item of the lines.
-    fn prompted_for(
-        &self,
-        lines: &[Resolved],
-        rules: &Rules,
-        organisation: OrganisationCode,
-        encounter: &str,
-    ) -> Result<BTreeMap<ItemCode, u32>, HubError> {
-        let view = self.parts.state.read()?;
-        let items = lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items);
-        let counted = items.map(|item| Ok((item.code, view.prompted(organisation, encounter, item.code)?)));
-        counted.collect()
-    }
-
-    /// Says of each result whether a doctor has said that it is not the patient's.
-    fn disputed(&self, found: &[Found]) -> Result<Vec<bool>, HubError> {
-        let view = self.parts.state.read()?;
-        let disputed = found.iter().map(|found| view.disputed(regional(found.entry.publisher, found.entry.result)));
-        Ok(disputed.collect::<Result<_, _>>()?)
     }
 
     /// Gathers what the hospital that asked a check may see of its patient now.
@@ -219,6 +175,53 @@ impl Hub {
         }
         Ok(pb::CheckResponse { lines, policy_version: record.policy_version.clone(), degraded: None })
     }
+}
+
+/// Gathers what the lines want.
+fn want<'r>(lines: &[Resolved], rules: &'r Rules, context: &OrderContext, now: Moment) -> Result<Want<'r>, HubError> {
+    let (mut items, mut images) = (BTreeSet::new(), false);
+    for item in lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items) {
+        images |= item.coverage.is_some();
+        items.insert(item.code);
+    }
+    at_most("lines", items.len(), LINE_ITEMS_MAX)?;
+    let (policy, setting, organisation) = (&rules.version.policy, context.setting, context.organisation);
+    Ok(Want { items, images, policy, setting, organisation, now })
+}
+
+/// Finds which results were decided on in the visit.
+fn decided(
+    view: &HubView,
+    found: &[Found],
+    organisation: OrganisationCode,
+    encounter: &str,
+) -> Result<BTreeSet<ResultId>, HubError> {
+    let mut decided = BTreeSet::new();
+    for Found { entry, .. } in found {
+        if view.decided(organisation, encounter, regional(entry.publisher, entry.result))?.is_some() {
+            decided.insert(entry.result);
+        }
+    }
+    Ok(decided)
+}
+
+/// Counts the prompts that the visit has had for each item of the lines.
+fn prompted_for(
+    view: &HubView,
+    lines: &[Resolved],
+    rules: &Rules,
+    organisation: OrganisationCode,
+    encounter: &str,
+) -> Result<BTreeMap<ItemCode, u32>, HubError> {
+    let items = lines.iter().flat_map(|resolved| resolved.line.expand(&rules.version.catalogue).items);
+    let counted = items.map(|item| Ok((item.code, view.prompted(organisation, encounter, item.code)?)));
+    counted.collect()
+}
+
+/// Says of each result whether a doctor has said that it is not the patient's.
+fn disputed(view: &HubView, found: &[Found]) -> Result<Vec<bool>, HubError> {
+    let disputed = found.iter().map(|found| view.disputed(regional(found.entry.publisher, found.entry.result)));
+    Ok(disputed.collect::<Result<_, _>>()?)
 }
 
 /// Finds where the result of a check's prompt lies.

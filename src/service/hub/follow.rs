@@ -1,21 +1,25 @@
 //! Following the journal: one step whenever something has become durable, until told to stop.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::fault::Faulty;
 use crate::service::hub::error::HubError;
 
-/// Steps `follower` now and after each group that becomes durable. Gives it back at the stop; nothing when a step has
+/// Steps `follower` now and after each group that becomes durable, at most once in `pace`. Gives it back at the stop; nothing when a step has
 /// failed, which is logged here with `what` has stopped.
 pub(super) async fn follow<F: Send + 'static>(
     mut follower: F,
     step: fn(&mut F) -> Result<(), HubError>,
     mut committed: watch::Receiver<u64>,
-    what: &'static str,
+    (what, pace): (&'static str, Duration),
     stop: CancellationToken,
 ) -> Option<F> {
     loop {
+        let rested = Instant::now() + pace;
         committed.mark_unchanged();
         let stepped = tokio::task::spawn_blocking(move || {
             let outcome = step(&mut follower);
@@ -27,7 +31,12 @@ pub(super) async fn follow<F: Send + 'static>(
             tracing::error!(%error, fault = ?error.fault(), what, "stopped following the journal; restart rebuilds it");
             return None;
         }
-        match stop.run_until_cancelled(committed.changed()).await {
+        let grown = async {
+            let grown = committed.changed().await;
+            tokio::time::sleep_until(rested).await;
+            grown
+        };
+        match stop.run_until_cancelled(grown).await {
             Some(Ok(())) => {}
             Some(Err(_)) | None => return Some(follower),
         }

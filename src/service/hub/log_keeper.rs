@@ -2,6 +2,8 @@
 //!
 //! It runs beside the projector, so that nobody but a publisher, who wants a proof, waits for tiles and signatures.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +51,7 @@ impl LogKeeper {
     /// Follows the journal until `stop`. When it returns early no receipt is given any more.
     pub async fn run(self, stop: CancellationToken) {
         let committed = self.journal.committed();
-        follow(self, Self::catch_up, committed, "public log", stop).await;
+        follow(self, Self::catch_up, committed, ("public log", PACE), stop).await;
     }
 
     /// Appends every durable record to the log and publishes a checkpoint that covers them.
@@ -87,3 +89,5 @@ impl LogKeeper {
 }
 
 const GROUP_RECORDS_MAX: usize = 4_096;
+/// Least time from one checkpoint to the next: each costs several syncs, and covers all that came meanwhile.
+const PACE: Duration = Duration::from_millis(20);

@@ -8,6 +8,7 @@ pub mod answer;
 pub mod audience;
 pub mod candidates;
 mod check;
+mod chosen;
 pub mod consent;
 mod decide;
 pub mod error;

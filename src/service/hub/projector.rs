@@ -2,6 +2,7 @@
 //! rebuilds them from nothing. The public log has a keeper of its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,7 +30,14 @@ pub struct Projector {
     registry: Arc<Registry>,
     next: Sequence,
     reached: watch::Sender<Sequence>,
-    unflushed: u64,
+    unflushed: Unflushed,
+}
+
+/// What has been applied since the engines last wrote to disk.
+#[derive(Debug, Default)]
+struct Unflushed {
+    records: u64,
+    bytes: usize,
 }
 
 impl Projector {
@@ -47,7 +55,7 @@ impl Projector {
         let next = index.applied()?.min(state.applied()?);
         let (reached, _) = watch::channel(next);
         let scan = journal.scan(next.0);
-        let projector = Self { journal, scan, index, state, registry, next, reached, unflushed: 0 };
+        let projector = Self { journal, scan, index, state, registry, next, reached, unflushed: Unflushed::default() };
         projector.fill_registry()?;
         Ok(projector)
     }
@@ -60,7 +68,10 @@ impl Projector {
     /// Follows the journal until `stop`. When it returns early the hub no longer answers requests that write.
     pub async fn run(self, stop: CancellationToken) {
         let committed = self.journal.committed();
-        let Some(mut projector) = follow(self, Self::catch_up, committed, "projections", stop).await else { return };
+        let Some(mut projector) = follow(self, Self::catch_up, committed, ("projections", Duration::ZERO), stop).await
+        else {
+            return;
+        };
         let last = tokio::task::spawn_blocking(move || projector.catch_up().and_then(|()| projector.flush()));
         if let Ok(Err(error)) = last.await {
             tracing::warn!(%error, "the projections were not flushed; they are brought up to date at the next start");
@@ -87,12 +98,14 @@ impl Projector {
 
         project(&self.journal, &*self.index, &self.state, &placed)?;
         self.apply_to_registry(&placed)?;
-        self.unflushed += next.0 - self.next.0;
+        self.unflushed.records += next.0 - self.next.0;
+        self.unflushed.bytes += placed.iter().map(|placed| placed.payload.len()).sum::<usize>();
         self.next = next;
-        if self.unflushed >= FLUSH_RECORDS {
+        // Whoever waits to see the records need not wait for the disk: the journal has them.
+        self.reached.send_replace(next);
+        if self.unflushed.records >= FLUSH_RECORDS || self.unflushed.bytes >= FLUSH_BYTES {
             self.flush()?;
         }
-        self.reached.send_replace(next);
         Ok(())
     }
 
@@ -164,7 +177,7 @@ impl Projector {
     fn flush(&mut self) -> Result<(), HubError> {
         self.index.flush()?;
         self.state.flush()?;
-        self.unflushed = 0;
+        self.unflushed = Unflushed::default();
         Ok(())
     }
 }
@@ -271,5 +284,7 @@ fn project_to_state(
 const GROUP_RECORDS_MAX: usize = 512;
 /// Most bytes of records read for one step; one more record may lie beyond.
 const GROUP_BYTES_MAX: usize = 32 << 20;
-/// Records after which the engines write to disk: at most so many are applied again after a crash.
+/// Records, and bytes of records, after which the engines write to disk: at most so many are applied again after a crash,
+/// which takes about two seconds.
 const FLUSH_RECORDS: u64 = 10_000;
+const FLUSH_BYTES: usize = 32 << 20;

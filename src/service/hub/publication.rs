@@ -19,7 +19,7 @@ use crate::service::hub::error::HubError;
 use crate::service::hub::registry::Rules;
 use crate::wire::batch::{Batch, SIGNED_AS};
 use crate::wire::field::{FieldError, Problem};
-use crate::wire::record::Record;
+use crate::wire::record::{Record, log_entry};
 use crate::wire::{entry, pb};
 
 impl Hub {
@@ -41,7 +41,10 @@ impl Hub {
         let number = BatchNumber(batch.header.sequence);
         if let Some(taken) = self.parts.state.read()?.batch(caller.organisation, number)? {
             return if taken.header == batch.header_digest() {
-                self.receipt(&batch, taken.place).await
+                let (Record::Batch(record), entry) = self.parts.ledger.read_entry(taken.place)? else {
+                    return Err(HubError::Behind);
+                };
+                self.receipt(&batch, taken.place, entry, record.rejections).await
             } else {
                 Err(HubError::Fork(number.0))
             };
@@ -59,12 +62,15 @@ impl Hub {
         let (batch, Judged { rejections, reported }) = checked?;
         let counts = (batch.entries.len(), rejections.len());
 
+        let rejected = rejections.clone();
+        let record = Record::Batch(pb::BatchRecord { batch: bytes, received_at: Some(now.into()), rejections });
+        let entry = log_entry(record.kind(), &record.payload());
         let mut records: Vec<Record> = fresh.map(Record::Key).into_iter().collect();
-        records.push(Record::Batch(pb::BatchRecord { batch: bytes, received_at: Some(now.into()), rejections }));
+        records.push(record);
         let places = self.parts.ledger.record(&records).await?;
         let place = places.last().copied().ok_or(HubError::Behind)?;
         self.figures.published(caller.organisation, self.now(), &reported, counts);
-        self.receipt(&batch, place).await
+        self.receipt(&batch, place, entry, rejected).await
     }
 
     /// Takes a place for a stream of batches, given back when it is dropped. One stream is enough for a publisher, whose
@@ -139,9 +145,15 @@ impl Hub {
         Ok(())
     }
 
-    async fn receipt(&self, batch: &Batch, place: LogPlace) -> Result<pb::Receipt, HubError> {
+    /// Proves that the log has a batch, under a checkpoint that covers it.
+    async fn receipt(
+        &self,
+        batch: &Batch,
+        place: LogPlace,
+        entry: Digest,
+        rejections: Vec<pb::Rejection>,
+    ) -> Result<pb::Receipt, HubError> {
         self.parts.ledger.wait_for_checkpoint(place.sequence.next()).await?;
-        let (Record::Batch(record), entry) = self.parts.ledger.read_entry(place)? else { return Err(HubError::Behind) };
         let checkpoint = self.parts.tiles.checkpoint()?.ok_or(HubError::Behind)?;
         let keys = std::slice::from_ref(&self.parts.log_key);
         let head = Checkpoint::open(checkpoint.as_bytes(), self.parts.log_key.name(), keys)
@@ -155,7 +167,7 @@ impl Hub {
             log_entry: entry.as_bytes().to_vec().into(),
             inclusion: inclusion.iter().map(|hash| hash.as_bytes().to_vec().into()).collect(),
             checkpoint,
-            rejections: record.rejections,
+            rejections,
         })
     }
 }

@@ -14,7 +14,7 @@ mod waiting;
 
 use std::path::Path;
 
-use redb::{ReadTransaction, WriteTransaction};
+use redb::ReadTransaction;
 use sha2::{Digest as _, Sha256};
 
 pub use self::batches::{BatchPlace, ChainHead};
@@ -25,7 +25,7 @@ pub use self::prompts::{KeptPrompt, PromptState};
 pub use self::registry::{KeptPolicy, SigningKeyId};
 pub use self::requests::RequestKind;
 pub use self::waiting::WaitingPrompt;
-use super::projection::{Projection, ProjectionError, Rows, Table, applied_in, put, remove};
+use super::projection::{Changing, Projection, ProjectionError, Rows, Table, applied_in};
 use super::sum::TableSum;
 use crate::domain::log::Sequence;
 
@@ -40,8 +40,8 @@ pub struct HubTables<R>(R);
 /// The projections at one instant; cheap to make, and unmoved by later writes.
 pub type HubView = HubTables<ReadTransaction>;
 
-/// The projections inside a change: reads see what the change wrote so far.
-pub type HubChange<'t> = HubTables<&'t WriteTransaction>;
+/// The projections inside a change: reads see what the change wrote so far. Nothing is changed while rows are visited.
+pub type HubChange<'t> = HubTables<Changing<'t>>;
 
 impl HubState {
     /// Opens the projections, or makes empty ones; the engine may hold `cache_bytes` of pages in memory.
@@ -92,7 +92,7 @@ impl HubState {
             if next <= applied {
                 return Err(ProjectionError::AlreadyApplied { applied, next });
             }
-            change(&HubTables(transaction))
+            change(&HubTables(Changing::new(transaction)))
         })
     }
 
@@ -115,11 +115,11 @@ impl HubState {
 
 impl HubChange<'_> {
     fn put(&self, table: Table, key: &[u8], value: &[u8]) -> Result<(), ProjectionError> {
-        put(self.0, table, key, value)
+        self.0.put(table, key, value)
     }
 
     fn remove(&self, table: Table, key: &[u8]) -> Result<(), ProjectionError> {
-        remove(self.0, table, key)
+        self.0.remove(table, key)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -56,6 +57,7 @@ impl Writer {
                 bytes += request.room.num_permits();
                 group.push(request);
             }
+            linger(&mut group, bytes, &mut queue);
             if let Err(error) = self.commit(group, &mut buffer) {
                 tracing::error!(%error, source = std::error::Error::source(&error), "the journal takes no more records");
                 // Unsynced bytes must not linger in the page cache: a later sync would seem to cover them.
@@ -116,6 +118,29 @@ impl Writer {
     }
 }
 
+/// Lets a group that nobody waits for grow a little, until somebody does: one sync then serves many.
+fn linger(group: &mut Vec<Request>, mut bytes: usize, queue: &mut mpsc::Receiver<Request>) {
+    let mut slices = LINGER_SLICES;
+    let mut awaited = group.iter().any(|request| request.answer.is_some());
+    while !awaited && slices > 0 && bytes < GROUP_BYTES_MAX && group.len() < GROUP_REQUESTS_MAX {
+        match queue.try_recv() {
+            Ok(request) => {
+                bytes += request.room.num_permits();
+                awaited = request.answer.is_some();
+                group.push(request);
+            }
+            Err(mpsc::error::TryRecvError::Empty) => {
+                slices -= 1;
+                std::thread::sleep(LINGER_SLICE);
+            }
+            Err(mpsc::error::TryRecvError::Disconnected) => return,
+        }
+    }
+}
+
+/// How often a group that nobody waits for looks for company, and how long each time.
+const LINGER_SLICES: u32 = 5;
+const LINGER_SLICE: Duration = Duration::from_millis(1);
 /// Bytes after which a group is written without looking for more.
 pub(super) const GROUP_BYTES_MAX: usize = 8 << 20;
 const GROUP_REQUESTS_MAX: usize = 4_096;
