@@ -7,7 +7,6 @@ pub mod issuer;
 mod links;
 mod mllp;
 mod reports;
-mod scan;
 mod step;
 mod story;
 mod tell;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tonic::Status;
 
 use crate::app::demo::links::LinkError;
+use crate::app::sample::scan::ScanError;
 
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,9 +58,9 @@ pub enum StepError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A DICOM association broke.
-    #[error("DICOM: {0}")]
-    Dicom(String),
+    /// A study could not be sent.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
     /// There is no answer over HTTPS.
     #[error("HTTPS: {0}")]
     Web(#[from] reqwest::Error),

@@ -8,6 +8,7 @@ pub mod links;
 pub mod login;
 pub mod make;
 pub mod processes;
+pub mod scan;
 
 use std::io;
 use std::path::PathBuf;

@@ -78,6 +78,12 @@ impl Process {
         self.child.id()
     }
 
+    /// Asks it to end, by closing its standard input, and waits until it has.
+    pub fn end(mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+
     /// Says whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some())

@@ -6,10 +6,10 @@ use serde_json::json;
 
 use crate::app::demo::doctor::{Doctor, only_prompt};
 use crate::app::demo::links::World;
-use crate::app::demo::scan::{self, Slice};
 use crate::app::demo::step::{Found, StepError, patiently, same, text};
 use crate::app::demo::tell::Teller;
 use crate::app::sample::cast::{GUIYANG, SCANNED};
+use crate::app::sample::scan::{self, SMALL, Slice};
 use crate::domain::time::Moment;
 use crate::wire::pb;
 
@@ -26,9 +26,9 @@ pub async fn tell(world: &World, teller: &mut Teller<'_>) -> io::Result<()> {
 }
 
 async fn stored(world: &World, slices: &mut Vec<Slice>) -> Result<Found, StepError> {
-    *slices = scan::chest(&SCANNED, acquired(world))?;
+    *slices = scan::chest(&SCANNED, acquired(world), SMALL)?;
     let address = world.settled.nodes[0].dicom;
-    patiently(async || scan::send(address, GUIYANG.ae_title, slices).await).await?;
+    patiently(async || Ok(scan::send(address, GUIYANG.ae_title, slices, |_| ()).await?)).await?;
     let bytes: usize = slices.iter().map(|slice| slice.data_set.len()).sum();
     let count = slices.len();
     Ok(Found::default()

@@ -1,6 +1,7 @@
 //! A CT study drawn at run time and sent over C-STORE: a phantom, never a person. Names are written in GB 18030.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
@@ -14,7 +15,6 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 use tokio::io::AsyncWriteExt;
 
-use crate::app::demo::step::{StepError, same};
 use crate::app::sample::cast::Patient;
 use crate::domain::time::Moment;
 use crate::wire::dicom::Uid;
@@ -29,12 +29,38 @@ pub struct Slice {
     pub data_set: Vec<u8>,
 }
 
-/// Draws the slices of a CT of the chest without contrast, acquired at `acquired`.
+/// A study could not be drawn or sent.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The library refused, or the association broke.
+    #[error("DICOM: {0}")]
+    Dicom(String),
+    /// The connection broke.
+    #[error("C-STORE: {0}")]
+    Io(std::io::Error),
+    /// The receiver did not store it.
+    #[error("C-STORE: {0}")]
+    Refused(String),
+}
+
+/// How a study is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Slices.
+    pub slices: u16,
+    /// Rows and columns of each.
+    pub side: u16,
+}
+
+/// A small study.
+pub const SMALL: Plan = Plan { slices: 3, side: 128 };
+
+/// Draws a CT of the chest without contrast, acquired at `acquired`.
 ///
 /// # Errors
-/// [`StepError::Dicom`] when the library refuses to write one.
-pub fn chest(patient: &Patient, acquired: Moment) -> Result<Vec<Slice>, StepError> {
-    (0..SLICES).map(|place| slice(patient, acquired, place)).collect()
+/// [`ScanError::Dicom`] when the library refuses to write a slice.
+pub fn chest(patient: &Patient, acquired: Moment, plan: Plan) -> Result<Vec<Slice>, ScanError> {
+    (0..plan.slices).map(|place| slice(patient, acquired, place, plan.side)).collect()
 }
 
 /// Gives the Study Instance UID of a CT acquired at `acquired`.
@@ -42,24 +68,32 @@ pub fn study_uid(acquired: Moment) -> String {
     uid("study", acquired)
 }
 
-/// Sends slices in one association.
+/// Sends slices in one association, and tells of each how long it took until it was stored.
 ///
 /// # Errors
-/// [`StepError`] when one is not stored.
+/// [`ScanError`] when one is not stored.
 ///
 /// Source: DICOM PS3.4, annex B.
-pub async fn send(address: SocketAddr, called_ae_title: &str, slices: &[Slice]) -> Result<(), StepError> {
-    let broken = |error: dicom_ul::association::Error| StepError::Dicom(error.to_string());
+pub async fn send(
+    address: SocketAddr,
+    called_ae_title: &str,
+    slices: &[Slice],
+    mut stored: impl FnMut(Duration),
+) -> Result<(), ScanError> {
+    let broken = |error: dicom_ul::association::Error| ScanError::Dicom(error.to_string());
     let options = ClientAssociationOptions::new()
         .calling_ae_title("PACS")
         .called_ae_title(called_ae_title)
         .with_presentation_context(uids::CT_IMAGE_STORAGE, vec![uids::EXPLICIT_VR_LITTLE_ENDIAN]);
     let mut association = options.establish_async(address).await.map_err(broken)?;
+    // Commands and data are small packets in turn; held back, each would wait for the receiver's delayed acknowledgement.
+    association.inner_stream().set_nodelay(true).map_err(ScanError::Io)?;
     let Some(context) = association.presentation_contexts().first().map(|context| context.id) else {
-        return Err(StepError::unexpected("the association", "CT Image Storage accepted", "nothing accepted"));
+        return Err(ScanError::Refused("CT Image Storage was not accepted".to_owned()));
     };
-    let class = Uid::parse(uids::CT_IMAGE_STORAGE).ok_or_else(|| StepError::Dicom("class".to_owned()))?;
+    let class = Uid::parse(uids::CT_IMAGE_STORAGE).ok_or_else(|| ScanError::Dicom("class".to_owned()))?;
     for (number, slice) in (1..).zip(slices) {
+        let began = Instant::now();
         let value = PDataValue {
             presentation_context_id: context,
             value_type: PDataValueType::Command,
@@ -72,18 +106,21 @@ pub async fn send(address: SocketAddr, called_ae_title: &str, slices: &[Slice]) 
             writer.write_all(&slice.data_set).await?;
             writer.finish().await
         };
-        written.await.map_err(|source| StepError::Io { what: "C-STORE", source })?;
+        written.await.map_err(ScanError::Io)?;
         let Pdu::PData { data } = association.receive().await.map_err(broken)? else {
-            return Err(StepError::unexpected("the answer to C-STORE", "a response", "another PDU"));
+            return Err(ScanError::Refused("another PDU came in the place of a response".to_owned()));
         };
         let answer = data.first().map(|value| command::decode(&value.data));
         let status = answer.and_then(Result::ok).and_then(|answer| answer.status);
-        same("status of C-STORE", Some(Status::SUCCESS), status)?;
+        if status != Some(Status::SUCCESS) {
+            return Err(ScanError::Refused(format!("status {status:?}")));
+        }
+        stored(began.elapsed());
     }
     association.release().await.map_err(broken)
 }
 
-fn slice(patient: &Patient, acquired: Moment, place: u16) -> Result<Slice, StepError> {
+fn slice(patient: &Patient, acquired: Moment, place: u16, side: u16) -> Result<Slice, ScanError> {
     let instance = uid(&format!("instance {place}"), acquired);
     let (date, clock) = stamp(acquired);
     let mut object = InMemDicomObject::new_empty();
@@ -128,21 +165,21 @@ fn slice(patient: &Patient, acquired: Moment, place: u16) -> Result<Slice, StepE
     ] {
         text(tag, vr, value);
     }
-    put_pixels(&mut object, place);
+    put_pixels(&mut object, place, side);
     let charset = SpecificCharacterSet::from_code("GB18030").unwrap_or_default();
     let mut data_set = Vec::new();
     let written = object.write_dataset_with_ts_cs(&mut data_set, &EXPLICIT_VR_LITTLE_ENDIAN.erased(), charset);
-    written.map_err(|error| StepError::Dicom(error.to_string()))?;
-    let instance = Uid::parse(&instance).ok_or_else(|| StepError::Dicom("instance".to_owned()))?;
+    written.map_err(|error| ScanError::Dicom(error.to_string()))?;
+    let instance = Uid::parse(&instance).ok_or_else(|| ScanError::Dicom("instance".to_owned()))?;
     Ok(Slice { instance, data_set })
 }
 
 /// Draws two round lungs of air in a body of water, as a test phantom has them.
-fn put_pixels(object: &mut InMemDicomObject, place: u16) {
+fn put_pixels(object: &mut InMemDicomObject, place: u16, side: u16) {
     for (tag, value) in [
         (tags::SAMPLES_PER_PIXEL, 1_u16),
-        (tags::ROWS, SIDE),
-        (tags::COLUMNS, SIDE),
+        (tags::ROWS, side),
+        (tags::COLUMNS, side),
         (tags::BITS_ALLOCATED, 16),
         (tags::BITS_STORED, 12),
         (tags::HIGH_BIT, 11),
@@ -150,11 +187,11 @@ fn put_pixels(object: &mut InMemDicomObject, place: u16) {
     ] {
         object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
     }
-    let side = i32::from(SIDE);
+    let side = i32::from(side);
     let inside = |row: i32, column: i32, centre: (i32, i32), radius: i32| {
         (row - centre.0).pow(2) + (column - centre.1).pow(2) < radius.pow(2)
     };
-    let radius = side / 8 + i32::from(place);
+    let radius = side / 8 + i32::from(place % 8);
     let value = |row: i32, column: i32| match () {
         () if inside(row, column, (side / 2, side / 3), radius) => AIR,
         () if inside(row, column, (side / 2, side * 2 / 3), radius) => AIR,
@@ -182,9 +219,6 @@ fn stamp(at: Moment) -> (String, String) {
     (date.unwrap_or_default(), clock.unwrap_or_default())
 }
 
-const SLICES: u16 = 3;
-/// Rows and columns.
-const SIDE: u16 = 128;
 /// Stored values of about -900 and 0 Hounsfield units.
 const AIR: u16 = 124;
 const WATER: u16 = 1_024;
@@ -197,8 +231,8 @@ mod tests {
     #[test]
     fn slices_are_of_one_study_and_the_same_again() {
         let acquired = Moment::new(1_800_000_000_000, 480).unwrap();
-        let (first, again) = (chest(&SCANNED, acquired).unwrap(), chest(&SCANNED, acquired).unwrap());
-        assert_eq!(first.len(), usize::from(SLICES));
+        let (first, again) = (chest(&SCANNED, acquired, SMALL).unwrap(), chest(&SCANNED, acquired, SMALL).unwrap());
+        assert_eq!(first.len(), usize::from(SMALL.slices));
         assert!(first.iter().zip(&again).all(|(one, other)| one.data_set == other.data_set));
         let chinese: Vec<u8> = encoding_rs::GB18030.encode("样例^戊").0.into_owned();
         assert!(first.iter().all(|slice| slice.data_set.windows(chinese.len()).any(|bytes| bytes == chinese)));
