@@ -195,6 +195,7 @@ impl Director {
         if matches!(&self.current[place], Some((Blow::At(point, _), _)) if point.poisons()) {
             until("a failed flush to be told", async || match region.health(who).await {
                 Some(ServingStatus::Serving) => Err(format!("{who:?} still says that it serves")),
+                _ if region.is_ready(who).await => Err(format!("{who:?} still says that it is ready")),
                 _ => Ok(()),
             })
             .await;

@@ -18,6 +18,8 @@ use concord::sys::clock::SystemClock;
 use concord::wire::pb;
 use concord::wire::pb::node_client::NodeClient;
 use concord::wire::pb::oversight_client::OversightClient;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -147,6 +149,23 @@ impl Region {
         let asked = async { HealthClient::new(channel).check(HealthCheckRequest::default()).await };
         let answer = tokio::time::timeout(ANSWER_WAIT, asked).await.ok()?.ok()?;
         Some(answer.into_inner().status())
+    }
+
+    /// Says whether a process calls itself ready at `/readyz`.
+    pub async fn is_ready(&self, who: Who) -> bool {
+        let address = match who {
+            Who::Hub => self.ports.hub_metrics,
+            Who::A => self.ports.nodes[0].metrics,
+            Who::B => self.ports.nodes[1].metrics,
+        };
+        let asked = async {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer.starts_with("HTTP/1.1 200"))
+        };
+        matches!(tokio::time::timeout(ANSWER_WAIT, asked).await, Ok(Ok(true)))
     }
 
     /// Gives a channel to the hub under an organisation's certificate.

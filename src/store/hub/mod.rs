@@ -163,7 +163,7 @@ fn tables() -> Vec<Table> {
 
 /// Form 4 added owed reasons, form 5 recalls, reliances and cases, which older files lack for the records they have
 /// applied.
-const FORM: u32 = 5;
+const FORM: u32 = 6;
 
 #[cfg(test)]
 mod tests;

@@ -70,13 +70,13 @@ impl<R: Rows> HubTables<R> {
         Ok(statements)
     }
 
-    /// Lists all policies, the earliest to take effect first. Of two that take effect at once the later record stands.
+    /// Lists all policies, the earliest to take effect first, and of those that take effect at once the earliest record.
     ///
     /// # Errors
     /// [`ProjectionError`]; rebuild.
     pub fn policies(&self) -> Result<Vec<KeptPolicy>, ProjectionError> {
         let mut policies = Vec::new();
-        self.0.visit(POLICIES, &[], &[u8::MAX; 9], &mut |_, value| {
+        self.0.visit(POLICIES, &[], &[u8::MAX; 17], &mut |_, value| {
             let mut value = Unpacker::new(value);
             let (effective_from, place) = (value.moment()?, value.place()?);
             let version = String::from_utf8(value.rest().to_vec()).map_err(|_| Unsealed)?;
@@ -86,7 +86,7 @@ impl<R: Rows> HubTables<R> {
         Ok(policies)
     }
 
-    /// Gives the policy that decides at an instant.
+    /// Gives the policy that decides at an instant; of those that take effect at once it is the latest record.
     ///
     /// # Errors
     /// [`ProjectionError`]; rebuild.
@@ -111,7 +111,9 @@ impl HubChange<'_> {
     /// [`ProjectionError`] of the engine.
     pub fn put_policy(&self, policy: &KeptPolicy) -> Result<(), ProjectionError> {
         let value = Packer::default().moment(policy.effective_from).place(policy.place);
-        let key = sortable(policy.effective_from.unix_ms()).to_be_bytes();
+        // Both of two that take effect at once are kept: what the first decided is told by it for ever.
+        let effective_from = sortable(policy.effective_from.unix_ms()).to_be_bytes();
+        let key = [effective_from, policy.place.sequence.0.to_be_bytes()].concat();
         self.put(POLICIES, &key, &value.bytes(policy.version.as_bytes()).finish())
     }
 

@@ -153,6 +153,8 @@ fn policies_decide_from_their_day_on_and_statements_keep_their_order() {
     assert_eq!(view.policy_at(at(-6)).unwrap(), None);
     assert_eq!(view.policy_at(at(9)).unwrap(), Some(policy("1", -5, 2)));
     assert_eq!(view.policy_at(at(10)).unwrap(), Some(policy("2a", 10, 3)), "the later record stands");
+    let kept: Vec<String> = view.policies().unwrap().into_iter().map(|policy| policy.version).collect();
+    assert_eq!(kept, ["1", "2", "2a"], "what the earlier of two decided is told by it");
     let statements = vec![(Digest::new([8; 32]), place(5)), (Digest::new([1; 32]), place(6))];
     assert_eq!(view.statements().unwrap(), statements);
     assert_eq!(view.key(SigningKeyId([1; 8])).unwrap(), Some(place(8)));
