@@ -57,6 +57,13 @@ impl Director {
         self.queues[who as usize].push_back(blow);
     }
 
+    /// Says whether something that is to befall a process at its work has not yet.
+    pub fn is_waiting(&self) -> bool {
+        let at_work = |blow: &Blow| matches!(blow, Blow::At(..) | Blow::Full(_));
+        let current = self.current.iter().flatten().any(|(blow, _)| at_work(blow));
+        current || self.queues.iter().flatten().any(at_work)
+    }
+
     /// Sets the clock of one process wrong, until it is started again.
     pub fn skew(&mut self) {
         let (place, ms) = match self.dice.one_of(&[Who::Hub, Who::A, Who::B]) {

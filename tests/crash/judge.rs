@@ -36,6 +36,12 @@ pub async fn settle(region: &Region, book: &Book, images: usize, key: &str) {
         let values: Vec<String> = prompts.iter().map(|prompt| crate::doctor::value(prompt).0).collect();
         assert_eq!(values, [current], "patient {patient} once all is settled");
     }
+    until("every recall to be delivered", async || {
+        let rows = region.figures(B).await?;
+        let waiting: Vec<_> = rows.iter().filter(|row| row.recalls_made != row.recalls_delivered).collect();
+        if waiting.is_empty() { Ok(()) } else { Err(format!("{waiting:?}")) }
+    })
+    .await;
     let who = people::numbered(SCANNED);
     doctor.wait_until(&who, |found| found.len() == 1 && found[0].originals.len() == images).await;
 }

@@ -33,6 +33,15 @@ pub struct Report {
     pub took: Duration,
 }
 
+/// What is particular to a shift of the people's work.
+#[derive(Debug, Clone, Copy)]
+struct Day {
+    shift: u32,
+    has_storms: bool,
+    /// The version of the policy that is taken up meanwhile.
+    policy: Option<u64>,
+}
+
 /// Plays the round of a seed in a folder of its own.
 pub async fn play(seed: u64, template: &Template, folder: &Path, images: &[Instance], lies: bool) -> Report {
     let began = Instant::now();
@@ -46,12 +55,18 @@ pub async fn play(seed: u64, template: &Template, folder: &Path, images: &[Insta
         director.skew();
         report.storms.push(SKEW);
     }
-    let (network, has_storms, has_policy) = (dice.fork(), dice.one_in(2), dice.one_in(2));
+    let (has_storms, has_policy) = (dice.one_in(2), dice.one_in(2));
     director.start();
-    let working = work(&region, &book, images, dice.fork(), network, has_storms, has_policy.then_some(seed));
-    tokio::select! {
-        storms = working => report.storms.extend(storms),
-        () = director.run(&region) => {}
+    for shift in 0..SHIFTS_MAX {
+        let policy = (has_policy && shift == 0).then_some(seed);
+        let day = Day { shift, has_storms, policy };
+        tokio::select! {
+            storms = work(&region, &book, images, day, dice.fork()) => report.storms.extend(storms),
+            () = director.run(&region) => {}
+        }
+        if !director.is_waiting() {
+            break;
+        }
     }
     director.calm(&region).await;
     tokio::select! {
@@ -76,22 +91,16 @@ pub async fn play(seed: u64, template: &Template, folder: &Path, images: &[Insta
 }
 
 /// Has everybody work, and the network fail if it is to, until all is acknowledged. Gives what the network did.
-async fn work(
-    region: &Region,
-    book: &Book,
-    images: &[Instance],
-    mut dice: Dice,
-    network: Dice,
-    has_storms: bool,
-    policy: Option<u64>,
-) -> Vec<&'static str> {
-    let lines = (dice.fork(), dice.fork(), dice.fork());
+async fn work(region: &Region, book: &Book, images: &[Instance], day: Day, mut dice: Dice) -> Vec<&'static str> {
+    let Day { shift, has_storms, policy } = day;
+    let (lines, network) = ((dice.fork(), dice.fork(), dice.fork()), dice.fork());
+    let images = if shift == 0 { images } else { &[] };
     let people = async {
         tokio::join!(
-            work::laboratory(region, book, 0, lines.0),
-            work::laboratory(region, book, 1, lines.1),
+            work::laboratory(region, book, 0, shift, lines.0),
+            work::laboratory(region, book, 1, shift, lines.1),
             work::scanner(region, book, images),
-            work::doctor(region, book, lines.2),
+            work::doctor(region, book, shift, lines.2),
             async {
                 if let Some(version) = policy {
                     sleep(POLICY_AFTER).await;
@@ -233,5 +242,7 @@ fn turn(phase: Phase, seed: u64) -> Option<&'static Point> {
 pub const SKEW: &str = "wrong clock";
 /// Everything was built anew.
 pub const REBUILT: &str = "projections removed: same answers";
+/// Shifts that people work at most, while something that is to happen has not.
+const SHIFTS_MAX: u32 = 3;
 const POLICY_AFTER: Duration = Duration::from_millis(200);
 const MEND_WAIT: Duration = Duration::from_secs(10);

@@ -33,9 +33,9 @@ impl Book {
 }
 
 /// Sends reports of three patients on one line of the laboratory: first values, then corrections.
-pub async fn laboratory(region: &Region, book: &Book, line: u16, mut dice: Dice) {
+pub async fn laboratory(region: &Region, book: &Book, line: u16, shift: u32, mut dice: Dice) {
     let mut connection: Option<Sender> = None;
-    for place in 0..MESSAGES {
+    for place in shift * MESSAGES..(shift + 1) * MESSAGES {
         let patient = line * PATIENTS + u16::try_from(dice.between(0, u64::from(PATIENTS) - 1)).unwrap();
         let who = people::numbered(patient);
         let number = 300 + u32::from(line) * 100 + place;
@@ -113,7 +113,7 @@ pub async fn scanner(region: &Region, book: &Book, images: &[Instance]) {
 }
 
 /// Orders potassium for patients whose results have been sent, and decides what is prompted.
-pub async fn doctor(region: &Region, book: &Book, mut dice: Dice) {
+pub async fn doctor(region: &Region, book: &Book, shift: u32, mut dice: Dice) {
     let channel = region.node(B, B.folder);
     for place in 0..ORDERS {
         let known: Vec<u16> = until("a patient with a result", async || {
@@ -123,9 +123,16 @@ pub async fn doctor(region: &Region, book: &Book, mut dice: Dice) {
             if known.is_empty() { Err("none".to_owned()) } else { Ok(known) }
         })
         .await;
-        let (patient, key) = (dice.one_of(&known), format!("check-{place}"));
-        tokio::time::sleep(BETWEEN_PATIENTS).await;
-        let prompts = order(&channel, book, patient, &key).await;
+        let patient = dice.one_of(&known);
+        let mut prompts = Vec::new();
+        for look in 0..LOOKS_MAX {
+            // What was sent is on its way for a moment.
+            tokio::time::sleep(BETWEEN_PATIENTS).await;
+            prompts = order(&channel, book, patient, &format!("check-{shift}-{place}-{look}")).await;
+            if !prompts.is_empty() {
+                break;
+            }
+        }
         for prompt in prompts {
             let told = hex::encode(&prompt.prompt_id);
             shown(&channel, book, &format!("shown-{told}"), &prompt).await;
@@ -227,6 +234,7 @@ fn settled(answer: Result<(), tonic::Status>) -> Result<bool, String> {
 /// Patients of each line.
 pub const PATIENTS: u16 = 3;
 const MESSAGES: u32 = 12;
-const ORDERS: u32 = 16;
+const ORDERS: u32 = 10;
+const LOOKS_MAX: u32 = 20;
 const ANSWER_WAIT: Duration = Duration::from_secs(4);
 const BETWEEN_PATIENTS: Duration = Duration::from_millis(50);
