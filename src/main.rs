@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use concord::app::backup::{self, BackupArgs, RestoreArgs};
 use concord::app::bench::{self, BenchArgs};
 use concord::app::ca::{self, CaArgs};
+use concord::app::cases::{self, CasesArgs};
 use concord::app::demo::issuer::{self, DemoIssuerArgs};
 use concord::app::demo::{self, DemoArgs};
 use concord::app::eqa::{self, EqaArgs};
@@ -19,6 +20,7 @@ use concord::app::node::{self, NodeArgs};
 use concord::app::order::{self, OrderArgs};
 use concord::app::probe::{self, ProbeArgs};
 use concord::app::rebuild::{self, RebuildArgs};
+use concord::app::recalls::{self, RecallsArgs};
 use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
@@ -56,6 +58,8 @@ enum Command {
     Fetch(FetchArgs),
     Stats(StatsArgs),
     FollowUp(FollowUpArgs),
+    Recalls(RecallsArgs),
+    Cases(CasesArgs),
     Verify(VerifyArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -96,6 +100,8 @@ fn run(line: &Line) -> Result<(), Box<dyn std::error::Error>> {
         Command::Fetch(args) => Ok(fetch::run(args, out)?),
         Command::Stats(args) => Ok(stats::run(args, out)?),
         Command::FollowUp(args) => Ok(follow_up::run(args, out)?),
+        Command::Recalls(args) => Ok(recalls::run(args, out)?),
+        Command::Cases(args) => Ok(cases::run(args, out)?),
         Command::Demo(args) => Ok(demo::run(args, clock, out)?),
         Command::DemoIssuer(args) => Ok(issuer::run(args, clock)?),
         Command::Bench(args) => Ok(bench::run(args, clock, out)?),

@@ -10,6 +10,8 @@ use clap::Args;
 use indicatif::ProgressBar;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::watch;
 use tonic::Status;
 use tonic::transport::Channel;
@@ -22,6 +24,7 @@ use crate::pki::signing::{SigningError, SigningKey};
 use crate::pki::tls::{self, Material, TlsError};
 use crate::pki::trust::{Trust, TrustError};
 use crate::sys::files::{self, FileError};
+use crate::wire::pb;
 
 /// Where the hub is, and who calls.
 #[derive(Debug, Clone, Args)]
@@ -184,6 +187,13 @@ pub fn endpoint(text: &str) -> Result<Endpoint, String> {
         return Err(wrong());
     }
     Ok(Endpoint { host: bare.to_owned(), port: port.parse().map_err(|_| wrong())? })
+}
+
+/// Writes an instant at its own offset, RFC 3339.
+pub fn local(moment: &pb::Moment) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(moment.unix_ms.div_euclid(1_000)).ok()?;
+    let offset = UtcOffset::from_whole_seconds(moment.offset_minutes.checked_mul(60)?).ok()?;
+    time.to_offset(offset).format(&Rfc3339).ok()
 }
 
 /// Says what was said, with the fields it names; or why nothing was, and where to look.

@@ -4,10 +4,8 @@ use std::io::{self, Write};
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcOffset};
 
-use crate::app::client::{ClientError, HubArguments, spinner};
+use crate::app::client::{ClientError, HubArguments, local, spinner};
 use crate::app::process;
 use crate::domain::organisation::OrganisationCode;
 use crate::wire::pb;
@@ -105,13 +103,6 @@ fn write(one: &pb::FollowUp, json: bool, out: &mut dyn Write) -> io::Result<()> 
         write!(out, "  visit {}", one.encounter)?;
     }
     writeln!(out)
-}
-
-/// Writes an instant at its own offset, RFC 3339.
-fn local(moment: &pb::Moment) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp(moment.unix_ms.div_euclid(1_000)).ok()?;
-    let offset = UtcOffset::from_whole_seconds(moment.offset_minutes.checked_mul(60)?).ok()?;
-    time.to_offset(offset).format(&Rfc3339).ok()
 }
 
 const PAGE_SIZE: u32 = 1_000;

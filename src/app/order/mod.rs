@@ -1,19 +1,18 @@
 //! `concord order`: what an EMR plug-in does, by hand: checks an order, decides on a prompt, lists recent results.
 
-mod told;
+pub(super) mod told;
 
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Deserialize;
 use tonic::transport::Channel;
 
 use crate::app::client::{ClientError, Endpoint, HubArguments, endpoint};
+use crate::app::patient_file::{self, PatientFileError};
 use crate::app::process;
 use crate::ports::clock::Clock;
-use crate::sys::files::{self, FileError};
 use crate::sys::random;
 use crate::wire::pb;
 use crate::wire::pb::orders_client::OrdersClient;
@@ -160,17 +159,9 @@ pub enum OrderError {
     /// Hub or node.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// The patient's file could not be read.
+    /// The patient's file.
     #[error(transparent)]
-    File(#[from] FileError),
-    /// The patient's file does not name a patient. What stands in it is not shown.
-    #[error("the patient's file is not as `concord order check --help` shows it (line {line}, column {column})")]
-    Patient {
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-    },
+    Patient(#[from] PatientFileError),
     /// The terminal.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -187,7 +178,7 @@ pub fn run(args: &OrderArgs, clock: &dyn Clock, out: &mut dyn Write) -> Result<(
         OrderCommand::Check(check) => {
             let request = pb::CheckRequest {
                 check_key: fresh(&check.check_key),
-                patient: Some(patient(&check.visit.patient)?),
+                patient: Some(patient_file::read(&check.visit.patient)?),
                 actor: Some(check.desk.actor()),
                 visit: Some(check.visit.visit()),
                 lines: lines(&check.codes),
@@ -209,7 +200,7 @@ pub fn run(args: &OrderArgs, clock: &dyn Clock, out: &mut dyn Write) -> Result<(
         }
         OrderCommand::Recent(recent) => {
             let request = pb::RecentResultsRequest {
-                patient: Some(patient(&recent.visit.patient)?),
+                patient: Some(patient_file::read(&recent.visit.patient)?),
                 actor: Some(recent.desk.actor()),
                 visit: Some(recent.visit.visit()),
                 hours: recent.hours,
@@ -263,51 +254,6 @@ impl DecideArguments {
     }
 }
 
-/// A patient as a file names one. Deliberately without `Debug`.
-#[derive(Deserialize)]
-struct PatientFile {
-    #[serde(default)]
-    pseudonym: String,
-    #[serde(default)]
-    identifiers: Vec<IdentifierOfFile>,
-    #[serde(default)]
-    sex: String,
-    #[serde(default)]
-    birth_date: String,
-}
-
-#[derive(Deserialize)]
-struct IdentifierOfFile {
-    r#type: String,
-    #[serde(default)]
-    authority: String,
-    value: String,
-}
-
-fn patient(path: &Path) -> Result<pb::Patient, OrderError> {
-    let mut bytes = Vec::new();
-    match path.to_str() {
-        Some("-") => drop(io::stdin().lock().take(PATIENT_BYTES_MAX).read_to_end(&mut bytes)?),
-        _ => bytes = files::read(path)?,
-    }
-    read_patient(&bytes)
-}
-
-fn read_patient(bytes: &[u8]) -> Result<pb::Patient, OrderError> {
-    let wrong = |line, column| OrderError::Patient { line, column };
-    let file: PatientFile = serde_json::from_slice(bytes).map_err(|error| wrong(error.line(), error.column()))?;
-    let identifiers = file.identifiers.into_iter();
-    let sex = if file.sex.is_empty() { Some(pb::Sex::Unspecified) } else { pb::Sex::from_str_name(&file.sex) };
-    Ok(pb::Patient {
-        pseudonym: hex::decode(&file.pseudonym).map_err(|_| wrong(1, 1))?.into(),
-        identifiers: identifiers
-            .map(|one| pb::Identifier { r#type: one.r#type, authority: one.authority, value: one.value })
-            .collect(),
-        sex: sex.ok_or_else(|| wrong(1, 1))?.into(),
-        birth_date: file.birth_date,
-    })
-}
-
 /// One line of the order for each code, named after it.
 fn lines(codes: &[pb::Code]) -> Vec<pb::OrderLine> {
     let line = |(place, code): (usize, &pb::Code)| pb::OrderLine {
@@ -328,30 +274,11 @@ fn prompt(text: &str) -> Result<Bytes, String> {
     bytes.map(Bytes::from).ok_or_else(|| "write the 32 hexadecimal digits that `concord order check` shows".to_owned())
 }
 
-const PATIENT_BYTES_MAX: u64 = 64 << 10;
 const LINE_NAME_CHARS: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_patient_is_read_as_the_demo_names_one() {
-        let text =
-            br#"{"name": "x", "identifiers": [{"type": "CN-ID", "authority": "", "value": "1", "pid3": "1^^^GA^NI"}],
-            "sex": "SEX_FEMALE", "birth_date": "1949-12-31"}"#;
-        let patient = read_patient(text).unwrap();
-        assert_eq!((patient.sex(), patient.identifiers.len()), (pb::Sex::Female, 1));
-    }
-
-    #[test]
-    fn a_wrong_patient_is_refused_without_being_shown() {
-        for wrong in [&b"{\"sex\": \"CANARY\"}"[..], b"{\"pseudonym\": \"CANARY\"}", b"{\"identifiers\": [\"CANARY\"]}"]
-        {
-            let error = read_patient(wrong).unwrap_err().to_string();
-            assert!(!error.contains("CANARY"), "{error}");
-        }
-    }
 
     #[test]
     fn codes_and_prompts_are_read_whole() {

@@ -113,7 +113,8 @@ fn line_object(line: &pb::LineAnswer) -> Value {
     })
 }
 
-fn result_object(result: &pb::ResultSummary) -> Value {
+/// Writes a result for programs.
+pub(in crate::app) fn result_object(result: &pb::ResultSummary) -> Value {
     let originals = result.originals.iter().map(|original| {
         json!({
             "digest": hex::encode(&original.digest), "size_bytes": original.size_bytes,
@@ -130,7 +131,7 @@ fn result_object(result: &pb::ResultSummary) -> Value {
 }
 
 /// Gives a laboratory's value with its unit, or the study's UID.
-fn value(result: &pb::ResultSummary) -> String {
+pub(in crate::app) fn value(result: &pb::ResultSummary) -> String {
     use pb::laboratory_result::Value as Found;
     match &result.content {
         Some(pb::result_summary::Content::LaboratoryResult(laboratory)) => match &laboratory.value {
