@@ -19,11 +19,13 @@ fn story(folder: &Path) -> Vec<Value> {
 fn every_step_comes_out_and_the_second_time_on_the_same_data() {
     let folder = tempfile::tempdir().unwrap();
     let (first, again) = (story(folder.path()), story(folder.path()));
-    assert!(first.len() >= 16 && first.iter().all(|step| step["ok"] == true));
+    assert!(first.len() >= 21 && first.iter().all(|step| step["ok"] == true));
     let of = |steps: &[Value], name: &str, fact: &str| {
         steps.iter().find(|step| step["step"] == name).map(|step| step[fact].clone()).unwrap()
     };
-    for (name, fact) in [("prompt", "prompt_id"), ("accept", "log_index"), ("decline", "log_index")] {
+    for (name, fact) in
+        [("prompt", "prompt_id"), ("accept", "log_index"), ("decline", "log_index"), ("recalled", "recall")]
+    {
         assert_eq!(of(&first, name, fact), of(&again, name, fact), "{name} was recorded twice");
     }
     let named: Value = serde_json::from_slice(&std::fs::read(folder.path().join("demo.json")).unwrap()).unwrap();

@@ -166,7 +166,8 @@ pub fn refusals(line: &pb::LineAnswer) -> Vec<String> {
     line.quiet.iter().flat_map(|quiet| &quiet.refusals).map(|refusal| refusal.code.clone()).collect()
 }
 
-fn actor() -> pb::Actor {
+/// Names the doctor.
+pub fn actor() -> pb::Actor {
     pb::Actor { practitioner: "D0001".to_owned(), department: "内科门诊".to_owned() }
 }
 

@@ -4,7 +4,7 @@ use encoding_rs::{Encoding, GB18030, UTF_8};
 use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::app::sample::cast::{DOUBTED, FRESH, LOCAL, Patient, STALE};
+use crate::app::sample::cast::{DOUBTED, FRESH, LOCAL, MISREAD, Patient, STALE};
 use crate::domain::time::Moment;
 
 /// One report of the story.
@@ -20,6 +20,8 @@ pub struct Report {
     pub age_hours: i64,
     /// Potassium in mmol/L, and its flag.
     pub potassium: (&'static str, &'static str),
+    /// `F`, or `C` for a correction, which is a message of its own.
+    status: &'static str,
     sample: &'static [u8],
     charset: &'static Encoding,
 }
@@ -31,6 +33,7 @@ pub const FRESH_REPORT: Report = Report {
     patient: FRESH,
     age_hours: 5,
     potassium: ("4.1", "N"),
+    status: "F",
     sample: ELECTROLYTES,
     charset: UTF_8,
 };
@@ -46,6 +49,7 @@ pub const LOCAL_REPORT: Report = Report {
     patient: LOCAL,
     age_hours: 3,
     potassium: ("3.9", "N"),
+    status: "F",
     sample: POTASSIUM_GB18030,
     charset: GB18030,
 };
@@ -57,11 +61,19 @@ pub const DOUBTED_REPORT: Report = Report {
     patient: DOUBTED,
     age_hours: 4,
     potassium: ("3.2", "L"),
+    status: "F",
     sample: POTASSIUM,
     charset: UTF_8,
 };
 
-/// All reports, in the order they are sent.
+/// A value that the laboratory misread.
+pub const MISREAD_REPORT: Report =
+    Report { order: "GY-2003", age_hours: 6, patient: MISREAD, potassium: ("7.9", "H"), ..FRESH_REPORT };
+
+/// The same report, corrected.
+pub const CORRECTED_REPORT: Report = Report { potassium: ("4.4", "N"), status: "C", ..MISREAD_REPORT };
+
+/// The reports that the story begins with, in the order they are sent.
 pub const REPORTS: [Report; 4] = [FRESH_REPORT, STALE_REPORT, LOCAL_REPORT, DOUBTED_REPORT];
 
 impl Report {
@@ -71,7 +83,7 @@ impl Report {
         let collected = began.plus_hours(-self.age_hours);
         let filled = [
             ("{sent}", stamp(collected.plus_hours(2))),
-            ("{control}", self.order.to_owned()),
+            ("{control}", format!("{}{}", self.order, if self.status == "C" { "-C" } else { "" })),
             ("{mrn}", format!("M{}", self.order)),
             ("{number}", self.patient.number.to_owned()),
             ("{name}", format!("{family}^{given}")),
@@ -83,6 +95,7 @@ impl Report {
             ("{reported}", stamp(collected.plus_hours(2))),
             ("{potassium}", self.potassium.0.to_owned()),
             ("{flag}", self.potassium.1.to_owned()),
+            ("{status}", self.status.to_owned()),
         ];
         let (text, _, _) = self.charset.decode(self.sample);
         let text = filled.iter().fold(text.into_owned(), |text, (word, value)| text.replace(word, value));
@@ -112,7 +125,7 @@ mod tests {
     #[test]
     fn every_report_is_read_whole_in_its_character_set() {
         let began = Moment::new(1_800_000_000_000, 480).unwrap();
-        for report in REPORTS {
+        for report in REPORTS.into_iter().chain([MISREAD_REPORT, CORRECTED_REPORT]) {
             let message = report.message(began);
             assert!(!message.contains(&b'{'), "{}: a word was not filled in", report.order);
             let read = hl7::read(&message, &SourceSettings::default()).remove(0).unwrap();

@@ -210,8 +210,17 @@ pub const CHILD: Patient =
         name: ("样例", "庚"), number: "529900201906010062", sex: "F", birth_date: "2019-06-01", part: "child"
     };
 
+/// Has a result from Guiyang that is corrected after a doctor relied on it.
+pub const MISREAD: Patient = Patient {
+    name: ("样例", "辛"),
+    number: "52990019880404008X",
+    sex: "F",
+    birth_date: "1988-04-04",
+    part: "corrected result",
+};
+
 /// All patients.
-pub const PATIENTS: [Patient; 7] = [FRESH, STALE, DOUBTED, LOCAL, SCANNED, SPARE, CHILD];
+pub const PATIENTS: [Patient; 8] = [FRESH, STALE, DOUBTED, LOCAL, SCANNED, SPARE, CHILD, MISREAD];
 
 #[cfg(test)]
 mod tests {

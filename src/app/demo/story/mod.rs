@@ -4,6 +4,7 @@ mod doors;
 mod figures;
 mod image;
 mod opening;
+mod recall;
 mod recognition;
 mod silence;
 
@@ -21,6 +22,7 @@ pub async fn tell(world: &World, teller: &mut Teller<'_>) -> io::Result<()> {
     recognition::tell(world, teller).await?;
     silence::tell(world, teller).await?;
     image::tell(world, teller).await?;
+    recall::tell(world, teller).await?;
     doors::tell(world, teller).await?;
     figures::tell(world, teller).await
 }
