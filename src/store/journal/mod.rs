@@ -214,7 +214,11 @@ impl Journal {
         queue.send(Request { records, answer, room }).await.map_err(|_| JournalError::Poisoned)
     }
 
-    fn open_on(folder: &Path, options: JournalOptions, disk: Box<dyn Disk>) -> Result<(Self, Opened), JournalError> {
+    fn open_on(
+        folder: &Path,
+        options: JournalOptions,
+        mut disk: Box<dyn Disk>,
+    ) -> Result<(Self, Opened), JournalError> {
         options.check()?;
         fs::create_dir_all(folder).map_err(JournalError::io("create the journal's folder"))?;
         let lock = lock(folder)?;
@@ -227,6 +231,9 @@ impl Journal {
         }
         let first = segments.last().copied().unwrap_or(0);
         let (file, tail) = open_last(folder, first, options.acknowledged)?;
+        // A process that was killed may have written what it could not sync, and from here on all of it counts.
+        disk.sync(&file).map_err(JournalError::io("sync the last segment"))?;
+        files::sync_folder(folder).map_err(JournalError::io("sync the journal's folder"))?;
         seal_forgotten(folder, &segments)?;
         segments.insert(first);
         let opened = Opened { next_sequence: tail.next, segments: segments.len(), cut_bytes: tail.torn_bytes };
@@ -314,8 +321,7 @@ fn open_last(folder: &Path, first: u64, acknowledged: u64) -> Result<(File, Tail
         if tail.end == 0 {
             MachineDisk.write(&file, &segment::header(first), 0)?;
         }
-        file.sync_all()?;
-        files::sync_folder(folder)
+        file.sync_all()
     };
     if tail.torn_bytes > 0 || tail.end == 0 {
         mend().map_err(JournalError::io("mend the last segment"))?;

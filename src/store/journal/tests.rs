@@ -317,7 +317,8 @@ fn a_folder_is_opened_once() {
 
 #[test]
 fn a_failed_write_or_sync_poisons_until_the_next_opening() {
-    for (short_write_at, failed_sync_at) in [(None, Some(2)), (Some(2), None)] {
+    // The first sync is that of the opening.
+    for (short_write_at, failed_sync_at) in [(None, Some(3)), (Some(2), None)] {
         let folder = folder();
         let disk = FaultyDisk { writes: 0, syncs: 0, short_write_at, failed_sync_at };
         let (journal, _) = Journal::open_on(folder.path(), JournalOptions::default(), Box::new(disk)).unwrap();
@@ -337,6 +338,15 @@ fn a_failed_write_or_sync_poisons_until_the_next_opening() {
         fill(&folder, JournalOptions::default(), 3);
         assert_eq!(payloads(open(&folder, JournalOptions::default()).0.scan(0)), expected(5));
     }
+}
+
+#[test]
+fn what_a_killed_process_wrote_is_synced_before_it_counts() {
+    let folder = folder();
+    fill(&folder, SMALL, 1);
+    let disk = FaultyDisk { writes: 0, syncs: 0, short_write_at: None, failed_sync_at: Some(0) };
+    let opened = Journal::open_on(folder.path(), SMALL, Box::new(disk));
+    assert!(matches!(opened.map(|(_, opened)| opened), Err(JournalError::Io { .. })));
 }
 
 #[test]
