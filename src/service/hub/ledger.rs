@@ -26,9 +26,10 @@ impl Ledger {
     /// Writes records next to each other; returns once they are durable and projected.
     ///
     /// # Errors
-    /// [`HubError::Journal`] when it is unknown whether they were kept, [`HubError::Behind`] when the projections have
-    /// stopped; the caller sends the request again with the same key.
+    /// [`HubError::Journal`] when it is unknown whether they were kept, [`HubError::Behind`] when projections or public
+    /// log have stopped; the caller sends the request again with the same key.
     pub async fn record(&self, records: &[Record]) -> Result<Vec<LogPlace>, HubError> {
+        self.assert_followed()?;
         let bytes = records.iter().map(|record| (record.kind(), record.payload())).collect();
         let places: Vec<LogPlace> = self.journal.append_all(bytes).await?.into_iter().map(Into::into).collect();
         if let Some(last) = places.last() {
@@ -40,8 +41,9 @@ impl Ledger {
     /// Queues a record whose loss in a crash changes nothing: a check that prompted nothing.
     ///
     /// # Errors
-    /// [`HubError::Journal`] when the journal is closed.
+    /// [`HubError::Journal`] when the journal is closed, [`HubError::Behind`] as for [`Ledger::record`].
     pub async fn record_soon(&self, record: &Record) -> Result<(), HubError> {
+        self.assert_followed()?;
         Ok(self.journal.append_soon(record.kind(), record.payload()).await?)
     }
 
@@ -117,5 +119,29 @@ impl Ledger {
     pub async fn wait_for(&self, next: Sequence) -> Result<(), HubError> {
         let mut projected = self.projected.clone();
         projected.wait_for(|reached| *reached >= next).await.map(drop).map_err(|_| HubError::Behind)
+    }
+
+    /// Refuses to write what nobody would project: a request sent again would not be known by its key, and would be
+    /// recorded once more.
+    fn assert_followed(&self) -> Result<(), HubError> {
+        if self.is_followed() { Ok(()) } else { Err(HubError::Behind) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::hub::testing::World;
+    use crate::wire::pb;
+
+    #[tokio::test]
+    async fn nothing_is_written_once_nobody_follows() {
+        let mut world = World::new().await;
+        world.fail().await;
+        let (ledger, before) = (&world.hub.parts.ledger, world.journal.reader().next_sequence());
+        let record = Record::Miss(pb::MissRecord::default());
+        assert!(matches!(ledger.record(std::slice::from_ref(&record)).await, Err(HubError::Behind)));
+        assert!(matches!(ledger.record_soon(&record).await, Err(HubError::Behind)));
+        assert_eq!(world.journal.reader().next_sequence(), before, "sent again, it would be there twice");
     }
 }
