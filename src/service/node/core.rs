@@ -148,7 +148,9 @@ impl Core {
         Ok(core)
     }
 
-    /// Applies every committed record that the projections do not show yet, in order.
+    /// Applies every committed record that the projections do not show yet, in order. Whoever asks them whether
+    /// something is in the journal, and writes it where it is not, does this first: what could not be applied when it
+    /// was written is there all the same.
     pub fn catch_up(&self) -> Result<(), NodeError> {
         let mut scan = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = scan.by_ref().try_for_each(|record| {

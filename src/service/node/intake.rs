@@ -68,8 +68,7 @@ impl<L: HubLink> Node<L> {
         let digest = wire::batch::digest(&original);
         let key = key_of(&reading.header, &digest);
         let _one_at_a_time = self.core.turn(key.as_bytes()).await;
-        let is_known = blocking(&self.core, move |core| Ok(core.state.message(key)?.is_some())).await?;
-        if is_known {
+        if blocking(&self.core, move |core| has_message(core, key)).await? {
             self.core.figures.message_duplicates.add(1);
             return Ok(Taken::Again);
         }
@@ -107,7 +106,7 @@ impl<L: HubLink> Node<L> {
         let key = key_of(header, &digest);
         let _one_at_a_time = self.core.turn(key.as_bytes()).await;
         let refused_key = names::refused_key(&key);
-        if blocking(&self.core, move |core| Ok(core.state.message(refused_key)?.is_some())).await? {
+        if blocking(&self.core, move |core| has_message(core, refused_key)).await? {
             return Err(error.into());
         }
         let size_bytes = u64::try_from(original.len()).unwrap_or(u64::MAX);
@@ -190,8 +189,14 @@ fn key_of(header: &Header, digest: &Digest) -> Digest {
     Digest::new(names::message_key(header.field(3), header.field(4), header.control_id(), digest))
 }
 
+fn has_message(core: &Core, key: Digest) -> Result<bool, NodeError> {
+    core.catch_up()?;
+    Ok(core.state.message(key)?.is_some())
+}
+
 /// Writes the file, and keeps it unless its UID is taken.
 fn keep(core: &Core, uid: &InstanceUid, header: &[u8], data_set: InstanceBytes) -> Result<Kept, NodeError> {
+    core.catch_up()?;
     let io = |error: io::Error| NodeError::Originals(error.into());
     let (path, file) = core.originals.incoming()?;
     let written = match data_set {

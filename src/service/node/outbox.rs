@@ -26,7 +26,11 @@ use crate::wire::{self, pb};
 /// # Errors
 /// [`NodeError`] when the hub is away, breaks off, or answers what cannot be believed; wait, then do it again.
 pub(super) async fn send<L: HubLink>(core: &Arc<Core>, link: &L) -> Result<usize, NodeError> {
-    let waiting = blocking(core, |core| Ok(core.state.waiting_batches(1)?)).await?;
+    let waiting = blocking(core, |core| {
+        core.catch_up()?;
+        Ok(core.state.waiting_batches(1)?)
+    });
+    let waiting = waiting.await?;
     let Some(first) = waiting.first().map(|batch| batch.batch.0) else { return Ok(0) };
     let position = link.position().await?;
     let group = blocking(core, move |core| group(core, first, position.sequence)).await?;

@@ -110,6 +110,7 @@ fn codes_of(reads: &[Read]) -> (usize, usize) {
 }
 
 fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {
+    core.catch_up()?;
     let mut reads = Vec::new();
     for sequence in core.state.again(STEP_AGAIN_MAX)? {
         let record = core.journal.scan(sequence.0).next().transpose()?;

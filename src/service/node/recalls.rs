@@ -29,7 +29,11 @@ impl<L: HubLink> Node<L> {
     pub async fn take_recall(&self, recall: pb::Recall) -> Result<(), NodeError> {
         let id = key_of(&recall).ok_or(NodeError::Hub(HubError::Answer))?.id;
         let _one_at_a_time = self.core.turn(&doubled(id)).await;
-        if blocking(&self.core, move |core| Ok(core.state.recall(id)?)).await?.is_some() {
+        let known = blocking(&self.core, move |core| {
+            core.catch_up()?;
+            Ok(core.state.recall(id)?)
+        });
+        if known.await?.is_some() {
             return Ok(());
         }
         let received_at = Some(self.core.clock.now().into());

@@ -32,6 +32,19 @@ async fn the_same_message_is_taken_once_and_a_used_control_id_is_another() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_applied_is_not_written_again() {
+    let world = World::new();
+    let node = world.node();
+    let unreadable = 200;
+    node.core.journal.append(unreadable, bytes::Bytes::new()).await.unwrap();
+    let sent = message("1", "20260302080000", &[POTASSIUM]);
+    for _ in 0..3 {
+        assert!(take(&node, &sent).await.is_err());
+    }
+    assert_eq!(node.core.journal.reader().next_sequence(), 1);
+}
+
+#[tokio::test]
 async fn corrections_supersede_and_repetitions_say_nothing() {
     let world = World::new();
     let node = world.node();
