@@ -78,11 +78,12 @@ pub fn harm_journal(region: &Region, dice: &mut Dice) -> Damage {
 /// Damages a projection: what it holds can be built anew.
 pub fn harm_projection(region: &Region, dice: &mut Dice) -> Damage {
     let data = region.path("hub/data");
-    let (who, path) = match dice.between(0, 4) {
+    let (who, path) = match dice.between(0, 5) {
         0 => (Who::Hub, data.join("index.redb")),
         1 => (Who::Hub, data.join("tables.redb")),
         2 => (Who::Hub, data.join("head")),
         3 => (Who::Hub, any_file(&data.join("tile"), dice)),
+        4 => (Who::Hub, data.join("checkpoint")),
         _ => (Who::A, region.path("a/data/state/db")),
     };
     let before = fs::read(&path).unwrap();

@@ -1,5 +1,6 @@
 //! Lets things befall the processes of a round, and starts them again: each has a queue of blows, one for each start.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::dice::Dice;
 use crate::patience::until;
-use crate::points::{Action, Blow, FULL, KILLED, POINTS, Phase, Point, UNPLUGGED, Who};
+use crate::points::{Action, Blow, FULL, KILLED, POINTS, Phase, Point, ROOM, UNPLUGGED, Who};
 use crate::process::{Process, was_killed};
 use crate::region::Region;
 
@@ -43,8 +44,10 @@ impl Director {
         for place in 0..POINTS_PER_ROUND {
             let turn = (seed * POINTS_PER_ROUND + place) % points.len() as u64;
             let point = points[usize::try_from(turn).unwrap()];
-            let plan = point.plan(&mut self.dice);
-            self.queues[point.who as usize].push_back(Blow::At(point, plan));
+            for point in [Some(point), point.sequel()].into_iter().flatten() {
+                let plan = point.plan(&mut self.dice);
+                self.queues[point.who as usize].push_back(Blow::At(point, plan));
+            }
         }
         let who = self.dice.one_of(&[Who::Hub, Who::A, Who::B]);
         let after = Duration::from_millis(self.dice.between(50, 2_500));
@@ -92,34 +95,39 @@ impl Director {
         &mut self.processes[who as usize]
     }
 
-    /// Looks after the processes for as long as this is polled.
-    pub async fn run(&mut self, region: &Region) {
-        loop {
-            for place in 0..self.processes.len() {
-                self.look(place, region).await;
+    /// Looks after the processes until `work` is over. A look that has begun is ended first, so that no process is
+    /// left half dealt with.
+    pub async fn during<T>(&mut self, region: &Region, work: impl Future<Output = T>) -> T {
+        let is_over = Cell::new(false);
+        let work = async {
+            let done = work.await;
+            is_over.set(true);
+            done
+        };
+        let watch = async {
+            while !is_over.get() {
+                for place in 0..self.processes.len() {
+                    self.look(place, region).await;
+                }
+                sleep(LOOK_EVERY).await;
             }
-            sleep(LOOK_EVERY).await;
-        }
+        };
+        tokio::join!(work, watch).0
     }
 
     /// Ends all blows and wrong clocks; all processes answer afterwards.
     pub async fn calm(&mut self, region: &Region) {
         for place in 0..self.processes.len() {
             self.queues[place].clear();
+            // Nothing new befalls it from here on; what has since the last look is seen to now.
+            self.processes[place].arm("").await;
+            self.look(place, region).await;
             self.current[place] = None;
-            if self.skewed_ms[place] != 0 && self.processes[place].is_running() {
-                self.processes[place].kill();
+            if self.skewed_ms[place] != 0 {
+                self.processes[place].fall().await;
+                self.next(place);
             }
             self.skewed_ms[place] = 0;
-            let fired = self.processes[place].fired();
-            self.count(place, &fired);
-            let has_ended = self.processes[place].ended().is_some() || !self.processes[place].is_running();
-            if has_ended {
-                self.next(place);
-            } else {
-                self.processes[place].lift();
-                self.processes[place].arm("").await;
-            }
         }
         region.serving().await;
     }
@@ -138,7 +146,9 @@ impl Director {
             if fired.is_empty() {
                 assert!(status.success(), "{:?} {status}\n{}", process.who, process.last_words());
             } else if let Some(point) = point {
-                assert!(was_killed(status), "{:?} {status}\n{}", process.who, process.last_words());
+                let is_killed = was_killed(status);
+                let is_right = if point.action == Action::Fails { !is_killed } else { is_killed };
+                assert!(is_right, "{:?} {status}\n{}", process.who, process.last_words());
                 self.reached.push(point.name);
             }
         }
@@ -178,8 +188,7 @@ impl Director {
         if fired.iter().any(|line| line.starts_with("eio")) {
             self.after_failure(place, region).await;
         } else if fired.iter().any(|line| line.starts_with("full")) {
-            sleep(FULL_WAIT).await;
-            self.fell(place).await;
+            self.after_full(place, region).await;
         }
         let due = match &self.current[place] {
             Some((Blow::Killed(after) | Blow::Unplugged(after), since)) => since.elapsed() >= *after,
@@ -190,7 +199,7 @@ impl Director {
             self.reached.push(name);
             match name {
                 UNPLUGGED => self.processes[place].unplug().await,
-                _ => self.processes[place].kill(),
+                _ => self.processes[place].fall().await,
             }
             self.next(place);
         }
@@ -206,8 +215,29 @@ impl Director {
                 _ => Ok(()),
             })
             .await;
+            // What was on its way is written by then.
+            sleep(FULL_WAIT / 4).await;
+            let before = self.processes[place].journal_bytes();
+            sleep(FULL_WAIT).await;
+            let grown = self.processes[place].journal_bytes() - before;
+            assert_eq!(grown, 0, "{who:?} goes on recording after a failed flush");
         } else {
             sleep(FULL_WAIT).await;
+        }
+        self.fell(place).await;
+    }
+
+    /// After a full disk somebody takes the power, or makes room: then the process works on, or says that it does not.
+    async fn after_full(&mut self, place: usize, region: &Region) {
+        sleep(FULL_WAIT).await;
+        if self.dice.one_in(2) {
+            self.processes[place].lift();
+            sleep(FULL_WAIT).await;
+            if region.health(self.processes[place].who).await == Some(ServingStatus::Serving) {
+                self.current[place] = None;
+                self.reached.push(ROOM);
+                return;
+            }
         }
         self.fell(place).await;
     }

@@ -137,9 +137,15 @@ fn tell(seed: u64, report: &Report) {
 
 /// Prints how often everything was met: points that no round reached are shown too.
 fn table(reports: &[Report]) {
-    let outside = [points::KILLED, points::UNPLUGGED, points::FULL, round::REBUILT, round::SKEW];
+    let outside = [points::KILLED, points::UNPLUGGED, points::FULL, points::ROOM, round::REBUILT, round::SKEW];
     let damages = [damage::TORN, damage::CUT, damage::ZEROED, damage::FLIPPED, damage::PROJECTION];
-    let names = points::POINTS.iter().map(|point| point.name).chain(outside).chain(damages).chain(proxy::STORMS);
+    let names = points::POINTS
+        .iter()
+        .chain(points::FOUND)
+        .map(|point| point.name)
+        .chain(outside)
+        .chain(damages)
+        .chain(proxy::STORMS);
     let names: Vec<&str> = names.collect();
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for report in reports {

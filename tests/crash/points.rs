@@ -21,6 +21,8 @@ pub enum Who {
 pub enum Action {
     /// The process is killed, or its machine loses power.
     Dies,
+    /// The process is killed, and its machine loses power when the next one syncs what this one has left.
+    Killed,
     /// Part of the bytes is written, then the machine loses power.
     Torn,
     /// The call answers EIO.
@@ -66,6 +68,7 @@ impl Point {
     pub fn plan(&self, dice: &mut Dice) -> String {
         let action = match self.action {
             Action::Dies => dice.one_of(&["kill", "power"]),
+            Action::Killed => "kill",
             Action::Torn => "torn",
             Action::Fails => "eio",
         };
@@ -75,7 +78,12 @@ impl Point {
 
     /// Says whether a failure here must stop the process from acknowledging, and from saying that it serves.
     pub fn poisons(&self) -> bool {
-        self.action == Action::Fails && ["journal", "tile", "checkpoint"].contains(&self.class)
+        self.action == Action::Fails && ["journal", "seal", "tile", "head", "checkpoint"].contains(&self.class)
+    }
+
+    /// Gives what befalls the process once it is started again.
+    pub fn sequel(&self) -> Option<&'static Point> {
+        FOUND.iter().find(|found| self.action == Action::Killed && found.who == self.who)
     }
 }
 
@@ -119,6 +127,8 @@ pub const KILLED: &str = "any: killed from outside";
 pub const UNPLUGGED: &str = "any: loss of power from outside";
 /// A full disk.
 pub const FULL: &str = "any: disk full";
+/// A full disk that got room again, under a process that works on.
+pub const ROOM: &str = "any: disk full, then room: works on";
 
 const fn dies(who: Who, name: &'static str, when: &'static str, call: &'static str, class: &'static str) -> Point {
     Point { name, who, action: Action::Dies, phase: Phase::Work, when, call, class, kind: -1, times: 4 }
@@ -130,6 +140,10 @@ const fn record(who: Who, name: &'static str, when: &'static str, call: &'static
 
 const fn once(point: Point) -> Point {
     Point { times: 1, ..point }
+}
+
+const fn written(who: Who, name: &'static str, kind: i8) -> Point {
+    Point { action: Action::Killed, ..record(who, name, "after", "write", kind) }
 }
 
 const fn torn(who: Who, name: &'static str, kind: i8) -> Point {
@@ -148,26 +162,40 @@ const fn rebuild(point: Point) -> Point {
     Point { phase: Phase::Rebuild, times: 1, ..point }
 }
 
+const fn found(who: Who, name: &'static str) -> Point {
+    once(dies(who, name, "before", "sync", "journal"))
+}
+
+/// What a killed process has written and not synced is found by the next one, and can still be lost.
+pub const FOUND: &[Point] = &[
+    found(Who::Hub, "hub: what a killed process wrote, not durable"),
+    found(Who::A, "node: what a killed process wrote, not durable"),
+];
+
 /// All points; a round meets some of them, and as many rounds as there are points meet all several times.
 pub const POINTS: &[Point] = &[
     // Between fsync and acknowledgement.
     record(Who::A, "node: message durable, not acknowledged", "after", "sync", 1),
-    record(Who::A, "node: message written, not durable", "after", "write", 1),
+    written(Who::A, "node: message written, not durable", 1),
     torn(Who::A, "node: message half written", 1),
     record(Who::A, "node: image durable, not acknowledged", "after", "sync", 2),
     record(Who::A, "node: batch sealed, not sent", "after", "sync", 3),
     torn(Who::A, "node: batch half written", 3),
     record(Who::Hub, "hub: batch durable, no receipt given", "after", "sync", 1),
-    record(Who::Hub, "hub: batch written, not durable", "after", "write", 1),
+    written(Who::Hub, "hub: batch written, not durable", 1),
     torn(Who::Hub, "hub: batch half written", 1),
     once(record(Who::Hub, "hub: check durable, not answered", "after", "sync", 5)),
     record(Who::Hub, "hub: decision durable, not answered", "after", "sync", 6),
+    written(Who::Hub, "hub: decision written, not durable", 6),
     torn(Who::Hub, "hub: decision half written", 6),
     record(Who::Hub, "hub: event durable, not answered", "after", "sync", 8),
     // Receipt.
     record(Who::A, "node: receipt believed, not kept", "before", "write", 4),
     record(Who::A, "node: receipt kept, outbox not emptied", "after", "sync", 4),
     torn(Who::A, "node: receipt half written", 4),
+    // Recall: a node has it before the hub is told so.
+    record(Who::B, "node: recall durable, hub not told", "after", "sync", 19),
+    torn(Who::B, "node: recall half written", 19),
     // Originals.
     once(dies(Who::A, "node: original written, not durable", "before", "sync", "original")),
     once(dies(Who::A, "node: original durable, not named", "before", "rename", "original")),
@@ -197,6 +225,9 @@ pub const POINTS: &[Point] = &[
     stop(dies(Who::Hub, "hub: index saved at the stop", "before", "sync", "index")),
     stop(dies(Who::Hub, "hub: index saved, tables not", "before", "sync", "tables")),
     stop(dies(Who::Hub, "hub: tables saved at the stop", "after", "sync", "tables")),
+    stop(fails(Who::Hub, "hub: flush of the index fails at the stop", "sync", "index")),
+    stop(fails(Who::Hub, "hub: flush of the tables fails at the stop", "sync", "tables")),
+    stop(fails(Who::A, "node: flush of the projections fails at the stop", "sync", "sled")),
     // Rebuild.
     rebuild(dies(Who::Hub, "hub: index made anew", "after", "create", "index")),
     rebuild(dies(Who::Hub, "hub: tables made anew", "before", "sync", "tables")),
@@ -208,8 +239,11 @@ pub const POINTS: &[Point] = &[
     fails(Who::Hub, "hub: flush of the journal fails", "sync", "journal"),
     fails(Who::A, "node: flush of the journal fails", "sync", "journal"),
     fails(Who::Hub, "hub: flush of a tile fails", "sync", "tile"),
+    fails(Who::Hub, "hub: flush of a tile's folder fails", "sync-folder", "tile"),
+    fails(Who::Hub, "hub: flush of the head fails", "sync", "head"),
     fails(Who::Hub, "hub: flush of the checkpoint fails", "sync", "checkpoint"),
     once(fails(Who::Hub, "hub: flush of a segment's folder fails", "sync-folder", "journal")),
+    once(fails(Who::A, "node: flush of a seal fails", "sync", "seal")),
     once(fails(Who::A, "node: flush of an original fails", "sync", "original")),
     once(fails(Who::A, "node: flush of an original's folder fails", "sync-folder", "original")),
     fails(Who::A, "node: flush of the projections fails", "sync", "sled"),

@@ -95,17 +95,18 @@ impl Process {
         Some(status)
     }
 
-    /// Says whether it was started and not seen to end.
-    pub fn is_running(&self) -> bool {
-        self.child.is_some()
-    }
-
     /// Makes room on its disk.
     pub fn lift(&self) {
         fs::write(self.state.join("lift"), "").unwrap();
     }
 
-    /// Kills it as `kill -9` does.
+    /// Kills it with `kill -9`, and its machine runs on: what was written and not synced is there, and can be lost later.
+    pub async fn fall(&mut self) {
+        self.arm("die 1\n").await;
+        self.wait().await;
+    }
+
+    /// Kills it at once.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -119,10 +120,18 @@ impl Process {
         self.wait().await;
     }
 
-    /// Asks it to stop, and gives how it ended.
+    /// Asks it to stop, and gives how it ended. Whoever stops a process lets its machine write what it holds.
     pub async fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        self.wait().await
+        let status = self.wait().await;
+        let _ = fs::remove_file(self.state.join("unsynced"));
+        status
+    }
+
+    /// Gives the length of its journal.
+    pub fn journal_bytes(&self) -> u64 {
+        let folder = self.folder.join("data").join(if self.who == Who::Hub { "entries" } else { "journal" });
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().metadata().map_or(0, |about| about.len())).sum()
     }
 
     /// Waits for its end.
@@ -148,10 +157,12 @@ impl Process {
         .await;
     }
 
-    fn signal(&self, signal: Signal) {
-        let child = self.child.as_ref().expect("it runs");
+    fn signal(&mut self, signal: Signal) {
+        let child = self.child.as_mut().expect("it runs");
         // A process that has just ended is no fault: its end is seen next.
-        let _ = kill_process(Pid::from_child(child), signal);
+        if child.try_wait().unwrap().is_none() {
+            let _ = kill_process(Pid::from_child(child), signal);
+        }
     }
 }
 

@@ -60,19 +60,14 @@ pub async fn play(seed: u64, template: &Template, folder: &Path, images: &[Insta
     for shift in 0..SHIFTS_MAX {
         let policy = (has_policy && shift == 0).then_some(seed);
         let day = Day { shift, has_storms, policy };
-        tokio::select! {
-            storms = work(&region, &book, images, day, dice.fork()) => report.storms.extend(storms),
-            () = director.run(&region) => {}
-        }
+        let storms = director.during(&region, work(&region, &book, images, day, dice.fork())).await;
+        report.storms.extend(storms);
         if !director.is_waiting() {
             break;
         }
     }
     director.calm(&region).await;
-    tokio::select! {
-        () = settle(&region, &book, images.len(), "final") => {}
-        () = director.run(&region) => {}
-    }
+    director.during(&region, settle(&region, &book, images.len(), "final")).await;
     let before = patient_answers(&region, &book).await;
     director.stop(turn(Phase::Stop, seed)).await;
     fsck(&region, &book, false);
@@ -93,14 +88,15 @@ pub async fn play(seed: u64, template: &Template, folder: &Path, images: &[Insta
 /// Has everybody work, and the network fail if it is to, until all is acknowledged. Gives what the network did.
 async fn work(region: &Region, book: &Book, images: &[Instance], day: Day, mut dice: Dice) -> Vec<&'static str> {
     let Day { shift, has_storms, policy } = day;
-    let (lines, network) = ((dice.fork(), dice.fork(), dice.fork()), dice.fork());
+    let (lines, network) = ([dice.fork(), dice.fork(), dice.fork(), dice.fork()], dice.fork());
+    let [first, second, scanner, doctor] = lines;
     let images = if shift == 0 { images } else { &[] };
     let people = async {
         tokio::join!(
-            work::laboratory(region, book, 0, shift, lines.0),
-            work::laboratory(region, book, 1, shift, lines.1),
-            work::scanner(region, book, images),
-            work::doctor(region, book, shift, lines.2),
+            work::laboratory(region, book, 0, shift, first),
+            work::laboratory(region, book, 1, shift, second),
+            work::scanner(region, book, images, scanner),
+            work::doctor(region, book, shift, doctor),
             async {
                 if let Some(version) = policy {
                     sleep(POLICY_AFTER).await;
@@ -224,10 +220,11 @@ async fn harm(
 }
 
 async fn compare(director: &mut Director, region: &Region, book: &Book, before: &[String], what: &str) {
-    let after = tokio::select! {
-        after = async { region.serving().await; patient_answers(region, book).await } => after,
-        () = director.run(region) => unreachable!("it looks after them for ever"),
+    let answered = async {
+        region.serving().await;
+        patient_answers(region, book).await
     };
+    let after = director.during(region, answered).await;
     assert_same(what, before, &after);
     director.calm(region).await;
 }

@@ -4,7 +4,8 @@
  *
  * CRASH_SHIM_ROOT   the data folder; nothing outside it is touched
  * CRASH_SHIM_STATE  a folder on the same file system for what this library keeps: `plan` (read at the start), `fired`
- *                   (a line for each fault that happened), `lift` (when it appears, the disk has room again), `undo`
+ *                   (a line for each fault that happened), `lift` (when it appears, the disk has room again), `undo`,
+ *                   `unsynced` (what a killed process left so, for the next one)
  *
  * A plan has one fault a line:
  *   <action> <before|after> <op> <class> <kind> <n>     action: kill power torn eio; kind: -1 for any record
@@ -12,10 +13,13 @@
  *   slow <ms>                                           each sync of a file takes so much longer
  *   lies 1                                              syncs are answered and do nothing: such a disk must be found out
  *   skew <ms>                                           added to the wall clock
+ *   die 1                                               kill -9 now
  *   seed <number>                                       what of unsynced writes survives a power loss
  *
  * Loss of power: what was written and not synced is lost, whole, in part (by pages of 4096 bytes) or not at all, as the
- * seed says; names made, changed or removed in a folder that was not synced since are undone from some point on.
+ * seed says; names made, changed or removed in a folder that was not synced since are undone from some point on. A file
+ * whose sync has failed once counts as unsynced for ever, whatever later syncs answer: such pages are gone. kill -9 loses
+ * nothing, and what was not synced then is still not when the process is started again.
  * SIGUSR2 is a loss of power from outside. SIGUSR1 has the plan read anew; it is removed once it is in force.
  */
 #define _GNU_SOURCE
@@ -56,7 +60,7 @@ typedef struct file {
   struct file *next;
   dev_t device;
   ino_t number;
-  int own_fd;
+  int own_fd, has_failed;
   uint64_t kinds;
   change *changes;
 } file;
@@ -272,7 +276,83 @@ static void lose_name(name *it) {
   if (it->saved[0]) real_rename(it->saved, it->path);
 }
 
+/* --- what a killed process leaves to the machine --- */
+
+static void kept_at(char *path) { snprintf(path, PATH_MAX, "%.4000s/unsynced", state); }
+
+static void put(FILE *kept, const void *bytes, size_t length) {
+  if (length && fwrite(bytes, length, 1, kept) != 1) abort();
+}
+
+static int take(FILE *kept, void *bytes, size_t length) { return !length || fread(bytes, length, 1, kept) == 1; }
+
+/* Newest first, as the lists are. */
+static void keep_unsynced(void) {
+  char path[PATH_MAX], link[64];
+  kept_at(path);
+  FILE *kept = fopen(path, "we");
+  if (!kept) abort();
+  for (file *it = files; it; it = it->next) {
+    int count = 0;
+    for (change *one = it->changes; one; one = one->earlier) count++;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", it->own_fd);
+    ssize_t length = count && it->own_fd >= 0 ? readlink(link, path, PATH_MAX - 1) : -1;
+    if (length < 0) continue;
+    path[length] = 0;
+    put(kept, "f", 1);
+    put(kept, path, sizeof path);
+    put(kept, &count, sizeof count);
+    for (change *one = it->changes; one; one = one->earlier) {
+      put(kept, one, sizeof *one);
+      put(kept, one->before, one->length);
+    }
+  }
+  for (name *it = names; it; it = it->earlier) {
+    put(kept, "n", 1);
+    put(kept, it, sizeof *it);
+  }
+  if (fclose(kept)) abort();
+}
+
+static void find_unsynced(void) {
+  char path[PATH_MAX], sort;
+  kept_at(path);
+  FILE *kept = fopen(path, "re");
+  if (!kept) return;
+  FIND(open64);
+  FIND(unlink);
+  real_unlink(path);
+  name **next_name = &names;
+  while (take(kept, &sort, 1)) {
+    if (sort == 'n') {
+      name *made = calloc(1, sizeof *made);
+      if (!take(kept, made, sizeof *made)) abort();
+      made->earlier = NULL;
+      *next_name = made;
+      next_name = &made->earlier;
+      continue;
+    }
+    int count;
+    struct stat about;
+    if (!take(kept, path, sizeof path) || !take(kept, &count, sizeof count)) abort();
+    int fd = real_open64(path, O_RDWR | O_CLOEXEC);
+    file gone = { 0 }, *of = fd >= 0 && !fstat(fd, &about) ? file_of(&about) : &gone;
+    of->own_fd = fd;
+    for (change **next = &of->changes; count > 0; count--) {
+      change *made = calloc(1, sizeof *made);
+      if (!take(kept, made, sizeof *made)) abort();
+      made->earlier = NULL;
+      made->before = malloc(made->length + 1);
+      if (!take(kept, made->before, made->length)) abort();
+      *next = made;
+      next = &made->earlier;
+    }
+  }
+  fclose(kept);
+}
+
 static void die(int with_power) {
+  if (!with_power) keep_unsynced();
   if (with_power) {
     for (file *it = files; it; it = it->next) lose_changes(it);
     size_t count = 0;
@@ -397,9 +477,11 @@ static int synced(int fd, int is_data) {
   int answer = -1;
   if (it && !strcmp(it->action, "eio")) {
     errno = EIO;
+    /* An engine writes the same pages again, and those are on the disk. */
+    if (of) of->has_failed = strcmp(class, "sled") && strcmp(class, "index") && strcmp(class, "tables");
   } else {
     answer = is_data ? real_fdatasync(fd) : real_fsync(fd);
-    if (of && !lies) forget_changes(of);
+    if (of && !lies && !of->has_failed) forget_changes(of);
     if (!of && !lies) forget_names(path);
     due("after", op, class, of ? of->kinds : 0);
   }
@@ -529,7 +611,6 @@ int clock_gettime(clockid_t clock, struct timespec *at) {
 
 /* --- the start --- */
 
-
 static void read_plan(void) {
   char path[PATH_MAX], line[256], word[16];
   snprintf(path, sizeof path, "%.4000s/plan", state);
@@ -543,6 +624,7 @@ static void read_plan(void) {
       if (!strcmp(word, "lies")) lies = (int)number;
       if (!strcmp(word, "skew")) skew_ms = (int)number;
       if (!strcmp(word, "seed")) seed = (uint64_t)number | 1;
+      if (!strcmp(word, "die")) die(0);
       continue;
     }
     fault *it = &faults[fault_count < FAULTS_MAX ? fault_count : FAULTS_MAX - 1];
@@ -592,6 +674,7 @@ __attribute__((constructor)) static void begin(void) {
   FIND(mkdir);
   real_mkdir(undo, 0700);
   undo_number = (int)(getpid() % 30000) * 60000;
+  find_unsynced();
   if (pipe2(wake, O_CLOEXEC)) abort();
   signal(SIGUSR1, on_signal);
   signal(SIGUSR2, on_signal);

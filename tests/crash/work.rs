@@ -93,9 +93,10 @@ fn padded(mut message: Vec<u8>, dice: &mut Dice, number: u32) -> Vec<u8> {
     message
 }
 
-/// Stores a study, one image after the other.
-pub async fn scanner(region: &Region, book: &Book, images: &[Instance]) {
-    for image in images {
+/// Stores a study, one image after the other, some of them twice.
+pub async fn scanner(region: &Region, book: &Book, images: &[Instance], mut dice: Dice) {
+    let twice = |image| std::iter::repeat_n(image, if dice.one_in(4) { 2 } else { 1 });
+    for image in images.iter().flat_map(twice) {
         until("an image to be stored", async || {
             let (address, one) = (region.dicom(), vec![image.clone()]);
             // It panics where the connection breaks: that image was not acknowledged.
@@ -136,7 +137,7 @@ pub async fn doctor(region: &Region, book: &Book, shift: u32, mut dice: Dice) {
         for prompt in prompts {
             let told = hex::encode(&prompt.prompt_id);
             shown(&channel, book, &format!("shown-{told}"), &prompt).await;
-            decide(&channel, book, &format!("decision-{told}"), &prompt, dice.one_in(2)).await;
+            decide(&channel, book, &format!("decision-{told}"), &prompt, &mut dice).await;
         }
     }
 }
@@ -192,7 +193,8 @@ async fn shown(channel: &Channel, book: &Book, key: &str, prompt: &pb::Prompt) {
     }
 }
 
-async fn decide(channel: &Channel, book: &Book, key: &str, prompt: &pb::Prompt, accepts: bool) {
+async fn decide(channel: &Channel, book: &Book, key: &str, prompt: &pb::Prompt, dice: &mut Dice) {
+    let (accepts, is_repeated) = (dice.one_in(2), dice.one_in(4));
     let outcome = match accepts {
         true => Outcome::Accept(pb::Accept {}),
         false => Outcome::Decline(pb::Decline { reason: "R02".to_owned(), ..Default::default() }),
@@ -208,13 +210,20 @@ async fn decide(channel: &Channel, book: &Book, key: &str, prompt: &pb::Prompt, 
         language: pb::Language::Zh.into(),
         ..Default::default()
     };
-    let done = until("the decision to be recorded", async || {
-        let answer = OrdersClient::new(channel.clone()).decide(request.clone()).await;
-        settled(answer.map(drop))
-    });
-    if done.await {
+    let done = async || {
+        until("the decision to be recorded", async || {
+            let answer = OrdersClient::new(channel.clone()).decide(request.clone()).await;
+            settled(answer.map(drop))
+        })
+        .await
+    };
+    if done().await {
         let sign = if accepts { '+' } else { '-' };
         book.open().decision(key, format!("{}{sign}", hex::encode(&prompt.prompt_id)));
+        if is_repeated {
+            // A client that lost the answer sends the same once more.
+            assert!(done().await, "{key} was acknowledged and is now refused");
+        }
     }
 }
 
