@@ -45,6 +45,9 @@ pub fn page(
         if let Some(hub) = opened.get() {
             hub.figures().write(&mut page, &hub.standing(), hub.now());
             write_age(&mut page, &checkpoint);
+            if let Err(error) = hub.write_recalls(&mut page) {
+                tracing::error!(%error, "the page of metrics is not whole");
+            }
         }
         page.finish()
     })

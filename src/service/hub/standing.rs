@@ -9,6 +9,7 @@ use crate::domain::id::PromptId;
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::service::hub::Hub;
+use crate::service::hub::error::HubError;
 use crate::service::hub::registry::Rules;
 use crate::sys::meter::page::{Page, number};
 use crate::sys::meter::{Counter, DELAYS_S, Histogram, table};
@@ -80,6 +81,23 @@ impl Hub {
             organisations: in_force.ok().map(listed),
             tunnels: self.retrieval.tunnels(),
         }
+    }
+
+    /// Writes how many recalls nobody has taken note of, and for how long, by organisation. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`HubError`]; the page lacks them.
+    pub fn write_recalls(&self, page: &mut Page) -> Result<(), HubError> {
+        let (open, now) = (self.parts.state.read()?.recalls_open()?, self.now());
+        page.begin(table::RECALLS);
+        for (organisation, (count, _)) in &open {
+            page.sample(&[("organisation", organisation.as_str())], number(*count));
+        }
+        page.begin(table::RECALLS_AGE);
+        for (organisation, (_, oldest)) in &open {
+            page.sample(&[("organisation", organisation.as_str())], seconds(now.ms_since(*oldest)));
+        }
+        Ok(())
     }
 
     /// Gives what was counted since the start.

@@ -2,6 +2,7 @@
 
 use super::core::blocking;
 use super::error::NodeError;
+use super::recalls::recall_at;
 use super::{Node, NodeStatus};
 use crate::ports::hub::HubLink;
 use crate::ports::trace::Tracer;
@@ -21,6 +22,10 @@ pub struct Standing {
     pub misses_waiting: usize,
     /// Items of the catalogue in use.
     pub items: usize,
+    /// Recalls that nobody has acknowledged.
+    pub recalls_open: u64,
+    /// Milliseconds since the first of them that came was made; 0 where there is none.
+    pub recalls_age_ms: i64,
 }
 
 impl<L: HubLink> Node<L> {
@@ -32,12 +37,17 @@ impl<L: HubLink> Node<L> {
         let status = self.status().await?;
         let items = self.terms().catalogue.items.len();
         blocking(&self.core, move |core| {
+            let (recalls_open, first) = core.state.recalls_open()?;
+            let made_at = first.map(|record| recall_at(core, record)).transpose()?.and_then(|recall| recall.made_at);
+            let age_ms = made_at.map(|made_at| core.clock.now().unix_ms() - made_at.unix_ms);
             Ok(Standing {
                 status,
                 behind: core.journal.reader().next_sequence().saturating_sub(core.state.applied()?.0),
                 unmapped_codes: core.state.unmapped()?.len(),
                 misses_waiting: core.state.misses(MISSES_COUNTED_MAX)?.len(),
                 items,
+                recalls_open,
+                recalls_age_ms: age_ms.unwrap_or(0).max(0),
             })
         })
         .await
@@ -51,13 +61,16 @@ impl<L: HubLink> Node<L> {
     /// Writes what was counted, and where the node stands.
     pub fn write(&self, page: &mut Page, standing: &Standing) {
         self.figures().write(page);
-        let Standing { status, behind, unmapped_codes, misses_waiting, items } = *standing;
+        let Standing { status, behind, unmapped_codes, misses_waiting, items, recalls_open, recalls_age_ms } =
+            *standing;
         page.one(table::HELD, number(status.held));
         page.one(table::UNMAPPED, number(unmapped_codes as u64));
         page.one(table::OUTBOX, number(status.outbox_batches));
         page.one(table::OUTBOX_AGE, number(status.outbox_age_s));
         page.one(table::MISSES_WAITING, number(misses_waiting as u64));
         page.one(table::ITEMS, number(items as u64));
+        page.one(table::RECALLS, number(recalls_open));
+        page.one(table::RECALLS_AGE, recalls_age_ms as f64 / 1e3);
         page.begin(table::LAG).sample(&[("projection", "state")], number(behind));
         let unread = status.journal_size.saturating_sub(status.pipeline_position);
         page.sample(&[("projection", "pipeline")], number(unread));

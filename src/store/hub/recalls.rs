@@ -1,5 +1,6 @@
 //! What doctors know of results, the recalls that are owed to them, and how far each has come.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::{HubChange, HubTables, hashed};
@@ -168,6 +169,22 @@ impl<R: Rows> HubTables<R> {
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(oldest)
+    }
+
+    /// Counts the recalls that nobody has acknowledged, and gives when the oldest was made, by organisation.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn recalls_open(&self) -> Result<BTreeMap<OrganisationCode, (u64, Moment)>, ProjectionError> {
+        let mut open = BTreeMap::new();
+        self.0.visit(OPEN_SINCE, &[], &[u8::MAX; 25], &mut |_, value| {
+            let mut value = Unpacker::new(value);
+            // The oldest come first.
+            let made_at = value.moment()?;
+            open.entry(organisation_of(&mut value)?).or_insert((0, made_at)).0 += 1;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(open)
     }
 
     /// Visits recalls, the newest first, until told to stop.
@@ -343,10 +360,14 @@ fn prompt_of(value: &mut Unpacker<'_>) -> Result<Option<PromptId>, Unsealed> {
 }
 
 fn doctor_of(mut value: Unpacker<'_>) -> Result<Doctor, Unsealed> {
-    let code: [u8; ORGANISATION_BYTES] = value.bytes()?;
-    let organisation = std::str::from_utf8(&code).ok().and_then(|code| code.parse().ok()).ok_or(Unsealed)?;
+    let organisation = organisation_of(&mut value)?;
     let practitioner = String::from_utf8(value.rest().to_vec()).map_err(|_| Unsealed)?;
     Ok(Doctor { organisation, practitioner })
+}
+
+fn organisation_of(value: &mut Unpacker<'_>) -> Result<OrganisationCode, Unsealed> {
+    let code: [u8; ORGANISATION_BYTES] = value.bytes()?;
+    std::str::from_utf8(&code).ok().and_then(|code| code.parse().ok()).ok_or(Unsealed)
 }
 
 fn sight_key(result: ResultId, doctor: DoctorTag) -> Vec<u8> {

@@ -67,6 +67,20 @@ impl NodeState {
         Ok(open)
     }
 
+    /// Counts the recalls that nobody has acknowledged, and gives the record of the one that came first.
+    ///
+    /// # Errors
+    /// [`ProjectionError`]; rebuild.
+    pub fn recalls_open(&self) -> Result<(u64, Option<Sequence>), ProjectionError> {
+        let (mut open, mut first) = (0, None);
+        self.visit(&self.trees.open_recalls, &[], |key, _| {
+            let record = record_of(key)?;
+            (open, first) = (open + 1, Some(first.unwrap_or(record).min(record)));
+            Ok(())
+        })?;
+        Ok((open, first))
+    }
+
     /// Lists the records of recalls from `from` on that nobody has acknowledged, in the order they came, at most `most`.
     ///
     /// # Errors

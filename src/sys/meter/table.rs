@@ -49,6 +49,11 @@ metrics! {
     /// Spans given to the collector.
     SPANS: Counter = "concord_trace_spans_total", "Spans by what became of them: exported, dropped.";
 
+    /// Recalls that are open.
+    RECALLS: Gauge = "concord_recalls_open", "Recalls of which nobody has taken note, at a hub by the organisation whose doctors are told.";
+    /// How long they have been.
+    RECALLS_AGE: Gauge = "concord_recalls_open_age_seconds", "Time since the oldest recall was made of which nobody has taken note, as above.";
+
     /// The public log.
     CHECKPOINT_AGE: Gauge = "concord_checkpoint_age_seconds", "Time since the public log's checkpoint was last signed.";
     /// Batches taken.
@@ -135,6 +140,8 @@ pub const BOTH: &[Metric] = &[
     DISK_SIZE,
     LAG,
     SPANS,
+    RECALLS,
+    RECALLS_AGE,
 ];
 
 /// What a hub shows beside that.

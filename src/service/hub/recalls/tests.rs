@@ -59,6 +59,13 @@ fn open(world: &World, practitioner: &str) -> Vec<(pb::RecallCause, pb::RecallRe
     open.iter().map(|it| (it.cause(), it.relation(), it.old_version, it.new_version)).collect()
 }
 
+/// What the page of metrics says of open recalls: the values of its samples, each with its organisation.
+fn shown(world: &World) -> Vec<String> {
+    let mut page = crate::sys::meter::page::Page::default();
+    world.hub.write_recalls(&mut page).unwrap();
+    page.finish().lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect()
+}
+
 fn figures(world: &World) -> (u64, u64, u64, u64) {
     let regulator = caller(CENTRE, Role::Regulator);
     let answer = world.hub.recall_figures(&regulator, &pb::RecallsRequest::default()).unwrap();
@@ -109,6 +116,10 @@ async fn whoever_accepted_an_earlier_version_is_told_until_somebody_takes_note()
     assert!(recall.text_zh.starts_with("召回：乙医院的"));
     assert_eq!((value(&recall.old), value(&recall.new)), ("4.1".into(), "5".into()));
     assert_eq!(figures(&world), (1, 0, 0, 1));
+    world.clock.advance(90_000);
+    let of = format!("{{organisation=\"{HOSPITAL}\"}}");
+    let gauges = [format!("concord_recalls_open{of} 1"), format!("concord_recalls_open_age_seconds{of} 90")];
+    assert_eq!(shown(&world), gauges);
 
     let received = pb::ReceiveRecallsRequest { recall_ids: vec![recall.recall_id.clone()] };
     let stranger = caller(OTHER_HOSPITAL, Role::Hospital);
@@ -130,6 +141,7 @@ async fn whoever_accepted_an_earlier_version_is_told_until_somebody_takes_note()
         world.hub.acknowledge_recall(&doctor(), &noted).await.unwrap();
     }
     assert_eq!((open(&world, "D7"), figures(&world)), (Vec::new(), (1, 1, 1, 0)));
+    assert_eq!(shown(&world), [""; 0]);
     assert_eq!(rebuilt(&world), all(&world.hub.parts.state));
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::world::World;
 use crate::domain::id::{Pseudonym, RecallId};
 use crate::domain::log::Sequence;
+use crate::ports::clock::Clock;
 use crate::wire::pb;
 
 fn recall(number: u8, practitioner: &str, result: u8) -> pb::Recall {
@@ -29,7 +30,18 @@ fn numbers(recalls: &[pb::Recall]) -> Vec<u8> {
 async fn a_recall_is_kept_once_and_offered_until_somebody_takes_note() {
     let world = World::new();
     let node = world.node();
-    for recall in [recall(1, "D7", 1), recall(2, "D7", 1), recall(3, "D8", 1), recall(4, "D7", 9), recall(1, "D7", 1)] {
+    let made = |recall: pb::Recall, ago_ms: i64| {
+        let now = world.clock.now();
+        let unix_ms = now.unix_ms() - ago_ms;
+        pb::Recall { made_at: Some(pb::Moment { unix_ms, ..now.into() }), ..recall }
+    };
+    for recall in [
+        recall(1, "D7", 1),
+        recall(2, "D7", 1),
+        made(recall(3, "D8", 1), 60_000),
+        recall(4, "D7", 9),
+        recall(1, "D7", 1),
+    ] {
         node.take_recall(recall).await.unwrap();
     }
     drop(node);
@@ -47,6 +59,8 @@ async fn a_recall_is_kept_once_and_offered_until_somebody_takes_note() {
         assert!(node.note_recall(RecallId::new([2; 16]), actor()).await.unwrap());
     }
     assert_eq!(numbers(&node.open_recalls("D7", None).await.unwrap()), [4], "the later one covers the earlier");
+    let seen = node.standing().await.unwrap();
+    assert_eq!((seen.recalls_open, seen.recalls_age_ms), (2, 60_000), "the first that is open was made a minute ago");
     drop(node);
     let node = world.node();
     assert_eq!(numbers(&node.open_recalls("D7", None).await.unwrap()), [4]);
