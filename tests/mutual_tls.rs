@@ -295,6 +295,25 @@ async fn one_organisation_cannot_take_every_place() {
 }
 
 #[tokio::test]
+async fn a_connection_beyond_all_places_is_closed_and_those_that_stand_are_served() {
+    let region = Region::new();
+    region.issue(OPERATOR, "hospital", "other");
+    let hub = region.hub("hub", |settings| settings.connections_max = 2).await;
+    let (node, other) = (region.channel("node", &hub), region.channel("other", &hub));
+    check(&node).await.unwrap();
+    check(&other).await.unwrap();
+    let one_more = || plain(&region.path("ca/ca.pem"), Some(&region.files("node")));
+    assert!(hub.takes(one_more()).await.is_err());
+    check(&node).await.expect("who is connected does not notice");
+    check(&other).await.expect("nor does the neighbour");
+    drop(other);
+    // Its place is free once the hub has seen the end of the connection.
+    while hub.takes(one_more()).await.is_err() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[tokio::test]
 async fn a_flood_of_handshakes_keeps_nobody_out() {
     let region = Region::new();
     let change = |settings: &mut AcceptSettings| {

@@ -6,7 +6,7 @@ pub const MLLP_FRAME_BYTES_MAX: usize = 16 << 20;
 pub const HL7_PARTS_MAX: usize = 200_000;
 /// Most messages of one MLLP frame or HL7 file.
 pub const HL7_BATCH_MESSAGES_MAX: usize = 10_000;
-/// Most open connections of one MLLP listener.
+/// Most open connections of one MLLP listener, where its configuration says nothing else.
 pub const MLLP_CONNECTIONS_MAX: usize = 256;
 /// Most messages of one MLLP connection that are worked on at once.
 pub const MLLP_PIPELINE_MAX: usize = 32;

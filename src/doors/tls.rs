@@ -105,7 +105,7 @@ impl AcceptSettings {
         Self {
             region,
             connections_max: 4_096,
-            organisation_connections_max: 64,
+            organisation_connections_max: 256,
             handshakes_max: 512,
             handshake_timeout: Duration::from_secs(10),
             nameless: false,

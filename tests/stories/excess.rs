@@ -1,10 +1,14 @@
 //! Too much of everything at a running hub: each is refused, and the neighbour who asks meanwhile does not notice.
 
+use std::time::Duration;
+
 use concord::domain::limits::{HTTP_BODY_BYTES_MAX, PUBLICATIONS_PER_ORGANISATION_MAX, REQUEST_BYTES_MAX};
 use concord::wire::pb;
 use concord::wire::pb::catalogue_client::CatalogueClient;
+use concord::wire::pb::recalls_client::RecallsClient;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_ENCODING;
+use tokio::time::timeout;
 use tokio_stream::Stream;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -53,6 +57,34 @@ async fn too_large_too_many_and_too_deep_is_refused_and_the_neighbour_is_served(
     assert!(told.is_err() || told.is_ok_and(|status| status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     served(&neighbour).await;
     drop(open);
+    region.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_too_many_on_one_connection_waits_and_another_connection_is_served() {
+    let few = "watch_interval_s = 1\nconnection_requests_max = 16";
+    let mut region = Region::made_with(&[("watch_interval_s = 1", few)]);
+    region.start_all().await;
+    for (one, other, most) in
+        [(region.hub(A.folder), region.hub(A.folder), 16), (region.node(A, A.folder), region.node(A, A.folder), 256)]
+    {
+        // Each stays open until it is dropped.
+        let watch = async || {
+            let watched = RecallsClient::new(one.clone()).watch(pb::WatchRecallsRequest::default()).await;
+            watched.unwrap().into_inner()
+        };
+        let mut open = Vec::new();
+        for _ in 0..most {
+            open.push(watch().await);
+        }
+        let mut too_many = std::pin::pin!(watch());
+        assert!(timeout(Duration::from_millis(300), &mut too_many).await.is_err(), "it waits");
+        let mut neighbour = RecallsClient::new(other);
+        let listed = pb::ListRecallsRequest { practitioner: "D1".to_owned(), patient: None };
+        neighbour.list(listed).await.expect("another connection is served");
+        open.pop();
+        too_many.await;
+    }
     region.end().await;
 }
 

@@ -149,7 +149,7 @@ impl Default for HubLimits {
     fn default() -> Self {
         Self {
             connections_max: 4_096,
-            organisation_connections_max: 64,
+            organisation_connections_max: 256,
             connection_requests_max: 1_024,
             requests_max: 2_048,
             requests_per_s: 50_000,

@@ -15,7 +15,9 @@ use crate::app::operations::{HealthPart, MetricsPart};
 use crate::app::settings::{self, SettingsError, beside, parsed, parsed_list};
 use crate::domain::adcode::Adcode;
 use crate::domain::identifier::IdentifierType;
+use crate::domain::limits::MLLP_CONNECTIONS_MAX;
 use crate::domain::organisation::OrganisationCode;
+use crate::doors::mllp::MllpSettings;
 use crate::merkle::note::{KeyName, VerifierKey};
 use crate::peer::channel::HubAddress;
 use crate::service::node::NodeSettings;
@@ -142,6 +144,9 @@ pub struct MllpPart {
     pub charset_forced: bool,
     /// Offset of the source's clock, in minutes; the node's where it is left out.
     pub offset_minutes: Option<i16>,
+    /// Most open connections, 1 to 65,536.
+    #[serde(default = "mllp_connections")]
+    pub connections_max: usize,
 }
 
 /// The listener for images.
@@ -231,6 +236,9 @@ impl NodeConfig {
         if offsets.into_iter().any(|offset| !(-840..=840).contains(&offset)) {
             return Err("offset_minutes: -840 to 840".to_owned());
         }
+        if self.mllp.iter().any(|part| !(1..=MLLP_CONNECTIONS_OF_PORT_MAX).contains(&part.connections_max)) {
+            return Err(format!("mllp.connections_max: 1 to {MLLP_CONNECTIONS_OF_PORT_MAX}"));
+        }
         let unknown = self.mllp.iter().filter_map(|part| part.charset.as_deref());
         match unknown.into_iter().find(|label| Charset::from_label(label).is_none()) {
             Some(label) => Err(format!("mllp.charset: {label} is not known")),
@@ -252,6 +260,12 @@ impl NodeConfig {
             server_name: part.server_name.clone().unwrap_or_else(|| part.host.clone()),
         };
         self.hub.instances.iter().map(address).collect()
+    }
+
+    /// Gives how a listener treats its source.
+    pub fn mllp_settings(&self, part: &MllpPart) -> MllpSettings {
+        let source = self.source_settings(part);
+        MllpSettings { source, connections_max: part.connections_max, ..MllpSettings::default() }
     }
 
     /// Gives how the source of a listener writes.
@@ -337,6 +351,13 @@ fn associations() -> usize {
     32
 }
 
+fn mllp_connections() -> usize {
+    MLLP_CONNECTIONS_MAX
+}
+
+/// Most connections that a port may be configured for: as many files as the units let a process open.
+const MLLP_CONNECTIONS_OF_PORT_MAX: usize = 65_536;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -354,7 +375,11 @@ mod tests {
     fn the_example_is_read_and_shows_the_defaults() {
         let config = read(EXAMPLE).unwrap();
         assert_eq!((config.timing, config.journal), (Timing::default(), JournalPart::default()));
-        assert_eq!(config.mllp.len(), 2);
+        let connections: Vec<usize> =
+            config.mllp.iter().map(|part| config.mllp_settings(part).connections_max).collect();
+        assert_eq!(connections, [MLLP_CONNECTIONS_MAX; 2], "the default stands in the example");
+        let few = EXAMPLE.replace("connections_max = 256", "connections_max = 8");
+        assert_eq!(read(&few).unwrap().mllp[0].connections_max, 8);
         assert!(config.tls.key.ends_with("tls/tls.key") && config.tls.key.is_absolute());
         assert_eq!(config.hub_addresses()[0].server_name, "hub.example.cn");
         let settings = config.node_settings();
@@ -374,5 +399,7 @@ mod tests {
         assert!(refused("\"GB18030\"", "\"GB1803\"").contains("mllp.charset"));
         assert!(refused("source = \"pathology\"", "source = \"lis\"").contains("mllp.source"));
         assert!(refused("offset_minutes = 480", "offset_minutes = 900").contains("offset_minutes"));
+        assert!(refused("connections_max = 256", "connections_max = 0").contains("mllp.connections_max"));
+        assert!(refused("connections_max = 256", "connections_max = 65537").contains("mllp.connections_max"));
     }
 }

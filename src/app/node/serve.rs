@@ -26,7 +26,7 @@ use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::calls::Calls;
 use crate::doors::dicom::{self, Settings as DicomSettings};
 use crate::doors::grpc::node_access::{NODE, Own};
-use crate::doors::mllp::{self, Door, MllpSettings};
+use crate::doors::mllp::{self, Door};
 use crate::doors::node_intake::{InstanceDesk, MessageDesk};
 use crate::doors::tls::{AcceptSettings, PeerStream, accept};
 use crate::doors::watch::WatchLayer;
@@ -231,7 +231,7 @@ impl Taking<'_> {
     ) -> Result<(), NodeRunError> {
         let parts = || (self.node.clone(), Arc::clone(self.clock), Arc::clone(self.calls));
         for (part, listener) in config.mllp.iter().zip(mllp) {
-            let settings = MllpSettings { source: config.source_settings(part), ..MllpSettings::default() };
+            let settings = config.mllp_settings(part);
             let (node, clock, calls) = parts();
             let desk = MessageDesk { node, source: part.source.clone(), clock, calls };
             let door = Arc::new(Door::new(settings, Arc::new(desk), Arc::clone(self.clock)));

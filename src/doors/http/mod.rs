@@ -39,6 +39,11 @@ use crate::doors::tls::Peer;
 /// Puts the frame around the doors of a process: unknown paths, broken handlers, late answers and headers are the same
 /// everywhere, and callers share what there is where there are `shares`.
 pub fn framed(doors: Paths, shares: Option<Arc<Shares>>) -> Router {
+    framed_within(ANSWER_WAIT_MAX, doors, shares)
+}
+
+/// Puts the frame around the doors, with another bound on the time until an answer begins.
+fn framed_within(wait_max: Duration, doors: Paths, shares: Option<Arc<Shares>>) -> Router {
     for served in doors.served() {
         tracing::debug!(method = served.method, path = served.path, "HTTPS path served");
     }
@@ -46,7 +51,7 @@ pub fn framed(doors: Paths, shares: Option<Arc<Shares>>) -> Router {
         .into_router()
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES_MAX))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(wait_max, in_time))
         .layer(middleware::from_fn_with_state(shares, in_turn))
         .layer(CatchPanicLayer::custom(broken))
         .layer(usual(header::CACHE_CONTROL, "no-store"))
@@ -77,8 +82,8 @@ async fn in_turn(State(shares): State<Option<Arc<Shares>>>, request: Request, ne
 }
 
 /// Bounds the time until an answer begins; a body that streams may take longer.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(ANSWER_WAIT_MAX, next.run(request)).await {
+async fn in_time(State(wait_max): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(wait_max, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(Fault::Busy, "no answer in time; ask again later").into_response(),
     }
@@ -90,3 +95,25 @@ fn broken(_: Box<dyn std::any::Any + Send>) -> Response {
 }
 
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_begin_in_time_is_503_and_the_neighbours_is_not_touched() {
+        let paths = Paths::new().get("/stuck", std::future::pending::<()>).get("/well", async || "well");
+        let doors = framed_within(Duration::from_millis(20), paths, None);
+        let ask = |path: &str| doors.clone().oneshot(Request::get(path).body(Body::empty()).unwrap());
+        let (stuck, well) = tokio::join!(ask("/stuck"), ask("/well"));
+        assert_eq!(well.unwrap().status(), StatusCode::OK);
+        let stuck = stuck.unwrap();
+        assert_eq!(stuck.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(stuck.headers()[header::CACHE_CONTROL], "no-store", "it is framed like any other");
+        assert_eq!(ask("/well").await.unwrap().status(), StatusCode::OK);
+    }
+}

@@ -73,3 +73,67 @@ const HEADERS_BYTES_MAX: usize = 64 << 10;
 const CONNECTION_REQUESTS_MAX: u32 = 128;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::*;
+
+    /// Opens an HTTP/2 connection on which nothing is answered but by hand. Source: RFC 9113, 3.4.
+    async fn connection() -> DuplexStream {
+        let (mut near, far) = tokio::io::duplex(1 << 20);
+        let doors = Router::new().route("/", get(pending::<()>)).route("/well", get(async || "well"));
+        let service = TowerToHyperService::new(doors);
+        tokio::spawn(async move { builder().serve_connection(TokioIo::new(far), service).await.map_err(drop) });
+        near.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        near.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+        near
+    }
+
+    /// Source: RFC 9113, 4.1.
+    fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    }
+
+    /// Asks for a path of GET by HTTPS, with the static table alone: header block in one frame, no body.
+    fn ask(stream: u32, path: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(path.len()).unwrap();
+        frame(1, 0b101, stream, &[&[0x82, 0x87, 0x41, 1, b'h', 0x44, length], path].concat())
+    }
+
+    /// Gives kind, stream and payload of the next frame about a stream.
+    async fn answer(near: &mut DuplexStream) -> (u8, u32, Vec<u8>) {
+        loop {
+            let mut head = [0; 9];
+            near.read_exact(&mut head).await.unwrap();
+            let word = |bytes: [u8; 4]| u32::from_be_bytes(bytes);
+            let mut payload = vec![0; word([0, head[0], head[1], head[2]]) as usize];
+            near.read_exact(&mut payload).await.unwrap();
+            let stream = word([head[5], head[6], head[7], head[8]]);
+            if stream != 0 {
+                return (head[3], stream, payload);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_too_many_on_one_connection_is_refused_and_another_connection_is_served() {
+        let (mut greedy, mut neighbour) = (connection().await, connection().await);
+        let last = 2 * CONNECTION_REQUESTS_MAX + 1;
+        for stream in (1..=last).step_by(2) {
+            greedy.write_all(&ask(stream, b"/")).await.unwrap();
+        }
+        let (reset, refused_stream) = (3, [0, 0, 0, 7]);
+        let (kind, stream, payload) = answer(&mut greedy).await;
+        assert_eq!((kind, stream, payload.as_slice()), (reset, last, &refused_stream[..]));
+        neighbour.write_all(&ask(1, b"/well")).await.unwrap();
+        // 0x88 stands for :status 200. Source: RFC 7541, appendix A.
+        let (kind, stream, payload) = answer(&mut neighbour).await;
+        assert_eq!((kind, stream, payload[0]), (1, 1, 0x88));
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::{PromptId, ResultId};
+use crate::domain::limits::TUNNELS_PER_HOSPITAL_MAX;
 use crate::domain::organisation::Role;
 use crate::service::hub::grant::Purpose;
 use crate::service::hub::testing::{HOSPITAL, OTHER_HOSPITAL, World, caller, code};
@@ -281,4 +282,26 @@ async fn an_organisation_fetches_only_so_much_at_once() {
         under_way.push(fetching.begin(0).await.unwrap());
     }
     assert!(matches!(fetching.begin(0).await, Err(HubError::Limited)));
+}
+
+#[tokio::test]
+async fn a_hospital_opens_only_so_many_tunnels_and_its_neighbour_and_its_originals_do_not_notice() {
+    let fetching = Fetching::of(ORIGINAL).await;
+    let hub = &fetching.world.hub;
+    fetching.node(cut(ORIGINAL), End::Last);
+    let open = |of| hub.open_tunnel(&caller(of, Role::Hospital));
+    let mut idle = Vec::new();
+    let refused = loop {
+        match open(HOSPITAL) {
+            Ok(tunnel) => idle.push(tunnel),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.fault(), idle.len() + 1), (Fault::Limited, TUNNELS_PER_HOSPITAL_MAX));
+    assert!(open(OTHER_HOSPITAL).is_ok(), "a neighbour opens its own");
+    idle.pop();
+    assert!(open(HOSPITAL).is_ok(), "a place that was given back is taken again");
+    idle.clear();
+    let (bytes, error) = fetching.fetch(0).await;
+    assert!(bytes == ORIGINAL && error.is_none(), "{error:?}");
 }
