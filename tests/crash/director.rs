@@ -123,13 +123,15 @@ impl Director {
             self.processes[place].arm("").await;
             self.look(place, region).await;
             self.current[place] = None;
-            if self.skewed_ms[place] != 0 {
+            if self.lies {
+                self.fell(place).await;
+            } else if self.skewed_ms[place] != 0 {
                 self.processes[place].fall().await;
                 self.next(place);
             }
             self.skewed_ms[place] = 0;
         }
-        region.serving().await;
+        self.during(region, region.serving()).await;
     }
 
     /// Stops all processes; `point`, if any, befalls one of them meanwhile.

@@ -330,7 +330,7 @@ def originals_of(batches):
 def hub(data, settled):
     records = journal(data / "entries", settled)
     leaves = public_log(data, records, settled)
-    batches, keys, decisions, checks, events = {}, {}, [], [], []
+    batches, keys, decisions, checks, events, recalls = {}, {}, [], [], [], {}
     for index, (kind, payload) in enumerate(records):
         record = fields(payload)
         if kind == 1:
@@ -346,17 +346,19 @@ def hub(data, settled):
             decisions.append(record)
         elif kind == 8:
             events.append(record)
+        elif kind == 19:
+            recalls.setdefault(text(record, 1), []).extend(record.get(2, []))
     for organisation, own in batches.items():
         chain(f"hub, batches of {organisation}", own, keys)
         versions(f"hub, batches of {organisation}", own)
     return {"records": records, "leaves": leaves, "batches": batches, "decisions": decisions, "checks": checks,
-            "events": events}
+            "events": events, "recalls": recalls}
 
 
 def node(code, data, at_hub, settled):
     where = f"node {code}"
     records = journal(data / "journal", settled)
-    messages, instances, sealed, receipts = [], [], [], []
+    messages, instances, sealed, receipts, recalls = [], [], [], [], []
     for kind, payload in records:
         record = fields(payload)
         if kind == 1:
@@ -367,6 +369,8 @@ def node(code, data, at_hub, settled):
             sealed.append(Batch(one(record, 1)))
         elif kind == 4:
             receipts.append(fields(one(record, 1)))
+        elif kind == 19:
+            recalls.append(one(fields(one(record, 1)), 1))
     chain(where, sealed, {})
     versions(where, sealed)
     for record in messages:
@@ -379,6 +383,9 @@ def node(code, data, at_hub, settled):
         original(where, data, one(record, 1))
     if at_hub is not None:
         against_hub(where, code, sealed, receipts, at_hub, settled)
+        for recall in at_hub["recalls"].get(code, []):
+            if recalls.count(recall) != 1:
+                fault(where, f"recall {recall.hex()} counts as delivered and is kept {recalls.count(recall)} times")
     return {"messages": messages, "instances": instances, "sealed": sealed, "receipts": receipts, "data": data,
             "records": records}
 
