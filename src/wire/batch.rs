@@ -120,6 +120,11 @@ impl Batch {
         Ok(Self { header, header_bytes: sent.header, signature, entries: sent.entries })
     }
 
+    /// Writes the record that proves entries of the batch one by one.
+    pub fn header_record(&self) -> pb::HeaderRecord {
+        pb::HeaderRecord { header: self.header_bytes.clone(), signature: self.signature.to_vec().into() }
+    }
+
     /// Gives SHA-256 over the header's bytes: the name of the batch, and the next header's `previous`.
     pub fn header_digest(&self) -> Digest {
         digest(&self.header_bytes)

@@ -86,6 +86,8 @@ records! {
     21 RecallAcknowledgement(pb::RecallAcknowledgementRecord),
     /// A case was closed.
     22 CaseClosed(pb::CaseClosedRecord),
+    /// The header of the batch that follows, by itself.
+    23 Header(pb::HeaderRecord),
 }
 
 /// A record of the journal cannot be read.

@@ -330,12 +330,15 @@ def originals_of(batches):
 def hub(data, settled):
     records = journal(data / "entries", settled)
     leaves = public_log(data, records, settled)
-    batches, keys, decisions, checks, events, recalls = {}, {}, [], [], [], {}
+    batches, keys, decisions, checks, events, recalls, header = {}, {}, [], [], [], {}, None
     for index, (kind, payload) in enumerate(records):
         record = fields(payload)
+        before, header = header, record if kind == 23 else None
         if kind == 1:
             batch = Batch(one(record, 1))
             batch.index = index
+            if not before or (one(before, 1), one(before, 2)) != (batch.header_bytes, batch.signature):
+                fault("hub", f"the record before batch {index} does not hold its header")
             batches.setdefault(batch.organisation, []).append(batch)
         elif kind == 2 and Ed25519PublicKey:
             certificate = x509.load_der_x509_certificate(one(record, 1))

@@ -34,6 +34,8 @@ pub struct Chains {
     authority: Option<Vec<u8>>,
     keys: HashMap<[u8; 8], Key>,
     chains: HashMap<OrganisationCode, (u64, Digest)>,
+    /// The header that the record just before held by itself.
+    announced: Option<pb::HeaderRecord>,
     counts: Counts,
 }
 
@@ -45,7 +47,7 @@ struct Key {
 impl Chains {
     /// Begins; keys must be certified by `authority` (DER), where it is given.
     pub fn new(authority: Option<Vec<u8>>) -> Self {
-        Self { authority, keys: HashMap::new(), chains: HashMap::new(), counts: Counts::default() }
+        Self { authority, keys: HashMap::new(), chains: HashMap::new(), announced: None, counts: Counts::default() }
     }
 
     /// Says what was found so far.
@@ -58,9 +60,14 @@ impl Chains {
     /// # Errors
     /// What is wrong with it.
     pub fn check(&mut self, record: &Record) -> Result<(), String> {
+        let announced = self.announced.take();
         match record {
             Record::Key(record) => self.learn(record),
-            Record::Batch(record) => self.batch(record),
+            Record::Header(record) => {
+                self.announced = Some(record.clone());
+                Ok(())
+            }
+            Record::Batch(record) => self.batch(record, announced),
             Record::Statement(record) => self.statement(record),
             _ => Ok(()),
         }
@@ -77,7 +84,7 @@ impl Chains {
         Ok(())
     }
 
-    fn batch(&mut self, record: &pb::BatchRecord) -> Result<(), String> {
+    fn batch(&mut self, record: &pb::BatchRecord, announced: Option<pb::HeaderRecord>) -> Result<(), String> {
         let batch = Batch::decode(record.batch.clone()).map_err(|error| error.to_string())?;
         let header = &batch.header;
         let said = |what: &str| format!("batch {} of {}: {what}", header.sequence, header.organisation);
@@ -85,6 +92,9 @@ impl Chains {
         let (last, previous) = self.chains.get(&header.organisation).copied().unwrap_or(none);
         if header.sequence != last + 1 {
             return Err(said(&format!("the one before it has number {last}")));
+        }
+        if announced.is_some_and(|announced| announced != batch.header_record()) {
+            return Err(said("the record before it holds another header"));
         }
         if header.previous != previous {
             return Err(said("it does not name the header before it"));
@@ -124,6 +134,19 @@ impl Chains {
         }
         self.counts.statements += 1;
         Ok(())
+    }
+
+    /// Checks the signature under a batch's header; gives whose the certificate is.
+    ///
+    /// # Errors
+    /// What is wrong with certificate or signature.
+    pub fn signed_by(&self, certificate: &[u8], record: &pb::HeaderRecord) -> Result<OrganisationCode, String> {
+        let key = self.certified(certificate)?;
+        if signed(&key.key, batch::SIGNED_AS, &record.header, &record.signature) {
+            Ok(key.organisation)
+        } else {
+            Err("its signature is not by the certificate's key".into())
+        }
     }
 
     fn certified(&self, der: &[u8]) -> Result<Key, String> {

@@ -16,6 +16,8 @@ use crate::wire::record::Record;
 
 /// More than one full tile, so that there are two levels.
 const MISSES: u32 = 300;
+/// Records before them.
+const BEFORE: u64 = 6;
 
 /// A hub's folder with a policy, a key, two batches and many small records of one length.
 async fn world() -> World {
@@ -106,8 +108,8 @@ fn offsets(bytes: &[u8]) -> Vec<usize> {
 async fn what_was_not_touched_is_sound() {
     let world = world().await;
     let sound = checked(&world, |_| {}).unwrap();
-    // The policy, the key, two batches.
-    assert_eq!(sound.head.size, 4 + u64::from(MISSES));
+    // The policy, the key, two batches with their headers.
+    assert_eq!(sound.head.size, BEFORE + u64::from(MISSES));
     assert_eq!((sound.counts.publishers, sound.counts.batches, sound.counts.entries), (1, 2, 2));
     assert_eq!(sound.uncovered, 0);
 }
@@ -143,7 +145,7 @@ async fn a_changed_record_with_a_fresh_checksum_is_found() {
 #[tokio::test]
 async fn a_dropped_last_record_is_missed() {
     let world = world().await;
-    let last = 3 + u64::from(MISSES);
+    let last = BEFORE - 1 + u64::from(MISSES);
     let wrong = checked(&world, |folder| {
         change(&segment(folder), |bytes| {
             let offsets = offsets(bytes);
@@ -185,7 +187,7 @@ async fn two_records_in_each_others_place_are_found() {
 #[tokio::test]
 async fn a_changed_tile_is_named() {
     let world = world().await;
-    let edge = (4 + MISSES) % 256;
+    let edge = (BEFORE + u64::from(MISSES)) % 256;
     for tile in [
         "tile/0/000".to_owned(),
         "tile/entries/000".to_owned(),
@@ -224,6 +226,7 @@ async fn a_chain_is_followed_by_number_header_root_key_and_signature() {
     let none = Digest::new([0; 32]);
     let record =
         |batch: &Batch| Record::Batch(pb::BatchRecord { batch: batch.encode(), received_at: None, rejections: vec![] });
+    let header = |batch: &Batch| Record::Header(batch.header_record());
     let first = batch(1, none, &own, &world);
     let second = batch(2, first.header_digest(), &own, &world);
     let outcome = |records: &[&Record]| {
@@ -231,6 +234,7 @@ async fn a_chain_is_followed_by_number_header_root_key_and_signature() {
         records.iter().try_for_each(|record| chains.check(record))
     };
     outcome(&[&key, &record(&first), &record(&second)]).unwrap();
+    outcome(&[&key, &header(&first), &record(&first), &header(&second), &record(&second)]).unwrap();
 
     let mut unsigned = second.clone();
     unsigned.signature[0] ^= 1;
@@ -245,6 +249,7 @@ async fn a_chain_is_followed_by_number_header_root_key_and_signature() {
         (vec![&key, &record(&first), &record(&by_another)], "its key is in no record before it"),
         (vec![&key, &record(&first), &record(&unsigned)], "its signature does not hold"),
         (vec![&key, &record(&first), &record(&rooted)], "its root is not the root of its entries"),
+        (vec![&key, &header(&second), &record(&first)], "the record before it holds another header"),
     ] {
         let found = outcome(&records).unwrap_err();
         assert!(found.ends_with(problem), "{found}");
@@ -299,7 +304,7 @@ async fn a_record_that_was_changed_dropped_inserted_or_moved_is_named_though_eve
     let batch = wrong(&|records| drop(records.remove(3)));
     assert!(batch.starts_with("record 3: it was dropped"), "{batch}");
     let last = wrong(&|records| drop(records.pop()));
-    assert!(last.starts_with(&format!("record {}: it is missing", 3 + MISSES)), "{last}");
+    assert!(last.starts_with(&format!("record {}: it is missing", BEFORE - 1 + u64::from(MISSES))), "{last}");
 }
 
 /// Rewrites a record, and then with the hub's own key everything that would give it away: what the operator could do.
@@ -356,7 +361,7 @@ async fn an_operator_who_rewrites_everything_is_convicted_by_receipts_checkpoint
     };
     judged(world.folder.path(), true, true).unwrap();
 
-    // Records: policy, key, three batches, misses. A record that no chain ties is taken out behind what others have seen.
+    // Records: policy, key, three batches with their headers, misses. A record that no chain ties is taken out behind what others have seen.
     let copy = copy(world.folder.path());
     forge(copy.path(), |records| drop(records.remove(10)));
     judged(copy.path(), true, true).unwrap();
@@ -365,34 +370,36 @@ async fn an_operator_who_rewrites_everything_is_convicted_by_receipts_checkpoint
     evidence.add_checkpoint(whole.as_bytes(), &world.log_key, "a witness").unwrap();
     let lost = check(copy.path(), &world.log_key, None, evidence, &ProgressBar::hidden()).unwrap_err();
     assert_eq!(
-        (lost.place.as_str(), lost.problem.contains("a witness knows one of 25")),
-        ("record 24", true),
+        (lost.place.as_str(), lost.problem.contains("a witness knows one of 28")),
+        ("record 27", true),
         "{lost:?}"
     );
 
     // A batch is changed in what its publisher does not sign, the time at which it was taken.
     let batched = self::copy(world.folder.path());
     forge(batched.path(), |records| {
-        let batch = Record::decode(1, records[3][21..].to_vec().into()).unwrap();
-        let Record::Batch(mut batch) = batch else { unreachable!("the policy, the key, then batches") };
+        let batch = Record::decode(1, records[5][21..].to_vec().into()).unwrap();
+        let Record::Batch(mut batch) = batch else {
+            unreachable!("the policy, the key, then batches behind their headers")
+        };
         batch.received_at = Some(world.hub.now().plus_hours(-5).into());
         let payload = Record::Batch(batch).payload();
-        records[3].truncate(21);
-        records[3].extend_from_slice(&payload);
+        records[5].truncate(21);
+        records[5].extend_from_slice(&payload);
         let length = u32::try_from(payload.len()).unwrap();
-        records[3][4..8].copy_from_slice(&length.to_le_bytes());
+        records[5][4..8].copy_from_slice(&length.to_le_bytes());
     });
     judged(batched.path(), false, false).unwrap();
     let receipted = judged(batched.path(), true, false).unwrap_err();
-    assert_eq!(receipted.place, "record 3", "{receipted:?}");
+    assert_eq!(receipted.place, "record 5", "{receipted:?}");
     assert!(receipted.problem.starts_with("receipt in record 1 of "), "{receipted:?}");
     let known = judged(batched.path(), false, true).unwrap_err();
-    assert_eq!(known.place, "records 0 to 4", "{known:?}");
+    assert_eq!(known.place, "records 0 to 7", "{known:?}");
 
     // A batch is dropped: the chain of its publisher has a hole.
     let holed = self::copy(world.folder.path());
-    forge(holed.path(), |records| drop(records.remove(3)));
+    forge(holed.path(), |records| drop(records.remove(5)));
     let found = judged(holed.path(), false, false).unwrap_err();
-    assert_eq!(found.place, "record 3");
+    assert_eq!(found.place, "record 6");
     assert!(found.problem.ends_with("the one before it has number 1"), "{found:?}");
 }

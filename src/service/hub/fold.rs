@@ -150,6 +150,8 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         Record::Requalification(record) => telling(record.at.as_ref())?.requalified(record)?,
         Record::RecallAcknowledgement(record) => telling(record.at.as_ref())?.acknowledged(record)?,
         Record::CaseClosed(record) => cases::close(record, &telling(record.at.as_ref())?)?,
+        // The batch behind it says the same.
+        Record::Header(_) => {}
     }
     Ok(())
 }

@@ -73,7 +73,8 @@ pub(super) fn accesses_in(
         | Record::RecallReceipt(_)
         | Record::Requalification(_)
         | Record::RecallAcknowledgement(_)
-        | Record::CaseClosed(_) => Vec::new(),
+        | Record::CaseClosed(_)
+        | Record::Header(_) => Vec::new(),
     })
 }
 

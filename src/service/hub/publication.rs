@@ -66,7 +66,8 @@ impl Hub {
         let record = Record::Batch(pb::BatchRecord { batch: bytes, received_at: Some(now.into()), rejections });
         let entry = log_entry(record.kind(), &record.payload());
         let mut records: Vec<Record> = fresh.map(Record::Key).into_iter().collect();
-        records.push(record);
+        // The header first: what a crash leaves of the two is never a batch without it.
+        records.extend([Record::Header(batch.header_record()), record]);
         let places = self.parts.ledger.record(&records).await?;
         let place = places.last().copied().ok_or(HubError::Behind)?;
         self.figures.published(caller.organisation, self.now(), &reported, counts);
