@@ -105,6 +105,12 @@ pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 pub const NOTE_BYTES_MAX: usize = 256 << 10;
 /// Most signatures on one note.
 pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Largest proof of one result, in bytes; the largest entry must fit.
+pub const PROOF_BYTES_MAX: usize = 2 << 20;
+/// Most results of one check that come with a proof.
+pub const PROOFS_MAX: usize = 32;
+/// Largest proofs of one check together, in bytes.
+pub const PROOFS_BYTES_MAX: usize = 4 << 20;
 /// Most organisations that are counted by name; the calls of more are counted together.
 pub const ORGANISATIONS_COUNTED_MAX: usize = 10_000;
 /// Most spans that wait for the collector; more are dropped, and counted.
@@ -114,4 +120,5 @@ pub const CASES_BYTES_MAX: u64 = 4 << 30;
 
 const _: () = assert!(RECORD_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a record");
 const _: () = assert!(MESSAGE_BYTES_MAX >= BATCH_BYTES_MAX, "a batch must fit in a message");
+const _: () = assert!(PROOF_BYTES_MAX * 3 / 4 >= ENTRY_BYTES_MAX + NOTE_BYTES_MAX, "the largest entry must fit");
 const _: () = assert!(REQUEST_BYTES_MAX >= 2 * CHUNK_BYTES, "a chunk of an original must fit in a request");

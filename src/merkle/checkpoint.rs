@@ -107,12 +107,12 @@ impl FromStr for Checkpoint {
 }
 
 /// Reads a decimal number in its one spelling, without sign or leading zeros.
-fn size_of(line: &str) -> Option<u64> {
+pub(super) fn size_of(line: &str) -> Option<u64> {
     let size: u64 = line.parse().ok()?;
     (size.to_string() == line).then_some(size)
 }
 
-fn root_of(line: &str) -> Option<Hash> {
+pub(super) fn root_of(line: &str) -> Option<Hash> {
     let root: [u8; HASH_BYTES] = BASE64_STANDARD.decode(line).ok()?.try_into().ok()?;
     Some(Hash::from(root))
 }

@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod hash;
+pub mod log_proof;
 pub mod note;
 pub mod proof;
 pub mod tile;

@@ -213,6 +213,14 @@ impl Note {
         self
     }
 
+    /// Gives the name over the first signature that is neither by one of `keys` nor a cosignature of `witnesses`, unchecked.
+    pub fn stranger(&self, keys: &[VerifierKey], witnesses: &[WitnessKey]) -> Option<&KeyName> {
+        let is_known = |line: &&SignatureLine| {
+            keys.iter().any(|key| key.name == line.name && key.id == line.id) || cosignature::is_by(line, witnesses)
+        };
+        self.lines.iter().find(|line| !is_known(line)).map(|line| &line.name)
+    }
+
     /// Checks every signature by one of `keys` and gives the text; signatures by other keys count for nothing.
     ///
     /// # Errors

@@ -188,6 +188,7 @@ impl Sent {
             visit: Some(self.visit.message()?),
             lines: lines.collect::<Result<_, _>>()?,
             language: enumerated("language", &self.language, pb::Language::from_str_name)?.into(),
+            proofs: false,
         })
     }
 }

@@ -155,6 +155,7 @@ pub async fn check(channel: &Channel, patient: u16, key: &str) -> Result<pb::Che
         visit: Some(pb::Visit { encounter: key.to_owned(), ..doctor::visit() }),
         lines: vec![pb::OrderLine { line_id: "1".to_owned(), codes, imaging: Vec::new() }],
         language: pb::Language::Zh.into(),
+        proofs: false,
     };
     let answer = OrdersClient::new(channel.clone()).check(request).await.map_err(|status| status.to_string())?;
     let answer = answer.into_inner();

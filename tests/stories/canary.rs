@@ -111,6 +111,7 @@ async fn wrong_calls(region: &Region, patient: &Patient) -> Vec<Status> {
             imaging: Vec::new(),
         }],
         language: pb::Language::Zh.into(),
+        proofs: false,
     };
     let (node, hub) = (region.node(B, B.folder), region.hub(B.folder));
     let mut statuses = Vec::new();

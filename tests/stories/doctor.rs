@@ -36,6 +36,7 @@ impl Doctor {
             visit: Some(visit()),
             lines: vec![pb::OrderLine { line_id: "1".to_owned(), codes, imaging: Vec::new() }],
             language: pb::Language::Zh.into(),
+            proofs: false,
         };
         Ok(self.orders.clone().check(request).await?.into_inner())
     }

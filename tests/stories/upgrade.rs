@@ -48,10 +48,12 @@ async fn the_first_version_s_data_is_verified_judged_from_and_backed_up() {
     let stop = CancellationToken::new();
     let opened = open(folder.path(), Arc::clone(&clock), &stop);
     for check_key in [first.as_str(), "asked-after-the-upgrade"] {
-        let answer = opened.check(&caller(&asked.organisation), request(&asked, check_key)).await.unwrap();
+        let request = pb::CheckRequest { proofs: true, ..request(&asked, check_key) };
+        let answer = opened.check(&caller(&asked.organisation), request).await.unwrap();
         let prompts: Vec<_> = answer.lines.iter().flat_map(|line| &line.prompts).collect();
         assert_eq!(prompts.len(), 1, "{check_key}");
         assert!(format!("{:?}", prompts[0].result).contains("4.1"), "{check_key}: {:?}", prompts[0].result);
+        assert_eq!(prompts[0].proof, "", "headers had no records then");
     }
     stop.cancel();
 }

@@ -174,6 +174,7 @@ pub fn request(shape: &Shape, lines: usize, key: String, dice: u64) -> pb::Check
         check_key: key,
         lines: shape.ordered(dice, lines).into_iter().enumerate().map(line).collect(),
         language: pb::Language::Zh.into(),
+        proofs: false,
     }
 }
 

@@ -139,6 +139,7 @@ fn order(key: String, pseudonym: Bytes) -> pb::CheckRequest {
             imaging: Vec::new(),
         }],
         language: pb::Language::Zh.into(),
+        proofs: false,
     }
 }
 

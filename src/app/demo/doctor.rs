@@ -67,6 +67,7 @@ impl<'w> Doctor<'w> {
             visit: Some(self.visit(step)),
             lines: vec![pb::OrderLine { line_id: "1".to_owned(), codes, imaging: Vec::new() }],
             language: self.world.language.into(),
+            proofs: false,
         };
         let call = self.orders.clone().check(request).await;
         let answer = call.map_err(StepError::refused("Orders.Check"))?.into_inner();

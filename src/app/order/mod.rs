@@ -183,6 +183,7 @@ pub fn run(args: &OrderArgs, clock: &dyn Clock, out: &mut dyn Write) -> Result<(
                 visit: Some(check.visit.visit()),
                 lines: lines(&check.codes),
                 language: language.into(),
+                proofs: false,
             };
             let answer = check.desk.call(async |mut orders| orders.check(request).await)?;
             Ok(told::check(&answer, args.json, out)?)

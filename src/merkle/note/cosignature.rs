@@ -133,6 +133,11 @@ impl Note {
     }
 }
 
+/// Says whether a signature is by one of `keys`, unchecked.
+pub(super) fn is_by(line: &SignatureLine, keys: &[WitnessKey]) -> bool {
+    keys.iter().any(|key| key.name == line.name && key.id == line.id)
+}
+
 /// Gives the time of a cosignature that holds.
 fn held(line: &SignatureLine, text: &str, key: &WitnessKey) -> Option<u64> {
     let (at, signature) = line.signature.split_first_chunk()?;

@@ -38,6 +38,7 @@ impl Speaker<'_> {
             evidence: Some(message_of(evidence)),
             text: String::new(),
             decline_reasons: reasons.into_iter().map(|reason| self.reason(reason)).collect(),
+            proof: String::new(),
         }
     }
 

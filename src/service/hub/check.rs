@@ -21,6 +21,7 @@ use crate::service::hub::chosen::{DEEPER, DEPTH, Want};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::regional;
 use crate::service::hub::line::{Resolved, resolve};
+use crate::service::hub::proof::Offered;
 use crate::service::hub::registry::Rules;
 use crate::store::hub::{HubView, RequestKind};
 use crate::wire::field::{FieldError, Problem, at_most, fixed, parsed};
@@ -40,7 +41,7 @@ impl Hub {
     ) -> Result<pb::CheckResponse, HubError> {
         let asked = Asked::try_from(&sent)?;
         let organisation = caller.organisation;
-        let language = asked.language;
+        let (language, proofs) = (asked.language, sent.proofs);
         let _turn = self.requests.wait((organisation, asked.key.clone())).await;
         let (hub, caller) = (Arc::clone(self), caller.clone());
         let answered = tokio::task::spawn_blocking(move || {
@@ -48,7 +49,8 @@ impl Hub {
             let response = hub.respond(&checked, language)?;
             Ok::<_, HubError>((checked, response))
         });
-        let (checked, response) = answered.await.map_err(|_| HubError::Behind)??;
+        let (checked, mut response) = answered.await.map_err(|_| HubError::Behind)??;
+        let offered = if proofs { offered(checked.record(), &response)? } else { Vec::new() };
         if let Checked::Fresh(check, _) = checked {
             let prompts = check.prompts.len();
             let record = Record::Check(check);
@@ -58,6 +60,9 @@ impl Hub {
                 self.parts.ledger.record_soon(&record).await?;
             }
             self.figures.checked(prompts);
+        }
+        if !offered.is_empty() {
+            self.add_proofs(offered, &mut response.lines).await;
         }
         Ok(response)
     }
@@ -134,7 +139,7 @@ impl Hub {
     /// Writes the answer of a check from its record; the results of a kept one are read again, and only those told that
     /// the hospital may still see.
     fn respond(&self, checked: &Checked, language: pb::Language) -> Result<pb::CheckResponse, HubError> {
-        let (Checked::Fresh(record, _) | Checked::Kept(record)) = checked;
+        let record = checked.record();
         let versions = self.parts.registry.versions();
         let version = versions.iter().rfind(|version| version.policy.version == record.policy_version);
         let speaker = Speaker { version: version.ok_or(HubError::NoPolicy)?, language };
@@ -230,6 +235,14 @@ fn placed(record: &pb::CheckRecord, prompt: &pb::Prompt) -> Result<(LogPlace, u1
     Ok((answer::place_of(kept), answer::entry_of(kept)))
 }
 
+/// Finds where the results of all prompts of an answer lie.
+fn offered(record: &pb::CheckRecord, response: &pb::CheckResponse) -> Result<Offered, HubError> {
+    let prompts = response.lines.iter().flat_map(|line| &line.prompts);
+    let offered =
+        prompts.map(|prompt| placed(record, prompt).map(|(batch, place)| (prompt.prompt_id.clone(), batch, place)));
+    offered.collect()
+}
+
 /// Answers a line without a prompt that may be shown no more: what it answered is to be ordered.
 fn take_back(line: &mut pb::LineAnswer, prompt: pb::Prompt) {
     line.remaining_items.extend(prompt.items);
@@ -253,6 +266,13 @@ fn name_consents(prompts: &mut [pb::PromptRecord], found: &[Found], audience: &A
 enum Checked {
     Fresh(pb::CheckRecord, Vec<Found>),
     Kept(pb::CheckRecord),
+}
+
+impl Checked {
+    fn record(&self) -> &pb::CheckRecord {
+        let (Self::Fresh(record, _) | Self::Kept(record)) = self;
+        record
+    }
 }
 
 /// Everything that one check is judged by.

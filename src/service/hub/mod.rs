@@ -30,6 +30,7 @@ pub mod own;
 pub mod piece;
 mod places;
 pub mod projector;
+mod proof;
 pub mod pseudonym;
 mod publication;
 pub mod qualifications;

@@ -72,6 +72,11 @@ impl Publisher {
         world.hub.take_batch(&self.caller, batch.encode(), &certificate).await
     }
 
+    /// Gives the certificate of its key, DER.
+    pub fn certificate(&self) -> &[u8] {
+        &self.signer.certificate_der
+    }
+
     /// Publishes the next batch.
     pub async fn publish(&mut self, world: &World, entries: &[Entry]) -> pb::Receipt {
         let batch = self.batch(entries, world.clock.now());
@@ -146,6 +151,7 @@ pub fn check_request(key: &str, item: &str) -> pb::CheckRequest {
             imaging: vec![],
         }],
         language: pb::Language::En.into(),
+        proofs: false,
     }
 }
 

@@ -33,11 +33,13 @@ pub struct Consistency {
     pub hashes: Vec<Hash>,
 }
 
-/// The log under its last published checkpoint.
-struct Published {
+/// The log under a published checkpoint.
+pub(super) struct Published {
     reader: TileReader,
-    note: String,
-    head: TreeHead,
+    /// The checkpoint, with its signatures.
+    pub(super) note: String,
+    /// What it says.
+    pub(super) head: TreeHead,
 }
 
 impl Hub {
@@ -60,8 +62,7 @@ impl Hub {
             return Err(FieldError::new("log_index", Problem::Form("index of an entry in the tree")).into());
         }
         let entry = published.entry(index)?;
-        let hashes = published.reader.prove_inclusion(index.0, head.size)?;
-        verify_inclusion(&leaf_hash(&entry), index.0, &head, &hashes).map_err(|_| TileStoreError::Damaged)?;
+        let hashes = published.inclusion(index, &entry, head)?;
         Ok(Inclusion { tree_size: head.size, entry, hashes })
     }
 
@@ -95,13 +96,17 @@ impl Hub {
         Ok(published.reader.read(tile)?)
     }
 
-    fn published(&self) -> Result<Published, HubError> {
-        let reader = self.parts.tiles.clone();
-        let note = reader.checkpoint()?.ok_or(HubError::Behind)?;
+    /// Opens the log under its newest checkpoint.
+    pub(super) fn published(&self) -> Result<Published, HubError> {
+        self.under(self.parts.tiles.checkpoint()?.ok_or(HubError::Behind)?)
+    }
+
+    /// Opens the log under one of its checkpoints.
+    pub(super) fn under(&self, note: String) -> Result<Published, HubError> {
         let key = &self.parts.log_key;
         let checkpoint = Checkpoint::open(note.as_bytes(), key.name(), std::slice::from_ref(key));
         let head = checkpoint.map_err(|_| TileStoreError::Damaged)?.head();
-        Ok(Published { reader, note, head })
+        Ok(Published { reader: self.parts.tiles.clone(), note, head })
     }
 }
 
@@ -125,7 +130,20 @@ impl Published {
         Ok(head)
     }
 
-    fn entry(&self, index: Sequence) -> Result<[u8; 32], HubError> {
+    /// Proves that an entry is in the tree `head` of this log.
+    pub(super) fn inclusion(
+        &self,
+        index: Sequence,
+        entry: &[u8; 32],
+        head: TreeHead,
+    ) -> Result<Vec<Hash>, TileStoreError> {
+        let hashes = self.reader.prove_inclusion(index.0, head.size)?;
+        verify_inclusion(&leaf_hash(entry), index.0, &head, &hashes).map_err(|_| TileStoreError::Damaged)?;
+        Ok(hashes)
+    }
+
+    /// Reads an entry.
+    pub(super) fn entry(&self, index: Sequence) -> Result<[u8; 32], HubError> {
         let width = u64::from(TILE_WIDTH);
         let bundle =
             Tile::in_tree(TileKind::Entries, index.0 / width, self.head.size).ok_or(TileStoreError::Missing)?;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::wire::cds::detail::{escaped, headline, hospital, item_name, of_prompt, when};
 use crate::wire::cds::feedback::CHOICE;
 use crate::wire::cds::order::DraftOrder;
+use crate::wire::cds::request::PROOFS;
 use crate::wire::cds::words::Words;
 use crate::wire::fhir::element::{CATALOGUE, REASONS, coding};
 use crate::wire::fhir::json::{Json, array, object};
@@ -51,8 +52,15 @@ pub fn answer(cards: Vec<Json>, quiet: Option<Vec<Json>>) -> String {
     Json::Object(members).to_string()
 }
 
-/// Writes the card of an order; nothing where no result answers any of it.
-pub fn card(order: &DraftOrder, line: &pb::LineAnswer, links: &[Link], shown: Shown<'_>) -> Option<Json> {
+/// Writes the card of an order, with the proofs of its results where they are asked for; nothing where no result answers
+/// any of it.
+pub fn card(
+    order: &DraftOrder,
+    line: &pb::LineAnswer,
+    links: &[Link],
+    shown: Shown<'_>,
+    with_proofs: bool,
+) -> Option<Json> {
     let first = line.prompts.first()?;
     let id = <[u8; 16]>::try_from(first.prompt_id.as_ref()).ok()?;
     let words = shown.words;
@@ -65,6 +73,7 @@ pub fn card(order: &DraftOrder, line: &pb::LineAnswer, links: &[Link], shown: Sh
     }
     let suggestions = array(suggestion(order, line, id, words));
     let behaviour = (!suggestions.is_empty()).then_some("at-most-one");
+    let proofs = array(line.prompts.iter().filter(|_| with_proofs).filter_map(proof));
     Some(object([
         ("uuid", Uuid::from_bytes(id).to_string().into()),
         ("summary", summary(line, words).into()),
@@ -75,6 +84,17 @@ pub fn card(order: &DraftOrder, line: &pb::LineAnswer, links: &[Link], shown: Sh
         ("selectionBehavior", behaviour.into()),
         ("overrideReasons", array(override_reasons(line, words))),
         ("links", array(links.iter().map(linked))),
+        ("extension", object([(PROOFS, proofs)])),
+    ]))
+}
+
+/// Writes the proof that a result is in the hub's log, beside the result's name; nothing where there is none.
+fn proof(prompt: &pb::Prompt) -> Option<Json> {
+    let result = prompt.result.as_ref().filter(|_| !prompt.proof.is_empty())?;
+    Some(object([
+        ("result", hex::encode(&result.result_id).into()),
+        ("version", u64::from(result.version).into()),
+        ("proof", prompt.proof.as_str().into()),
     ]))
 }
 

@@ -46,6 +46,8 @@ pub struct HookRequest {
     pub selected: Option<BTreeSet<String>>,
     /// Whether results that were found and not offered are told, with the reasons.
     pub quiet: bool,
+    /// Whether cards carry the proofs that their results are in the hub's log.
+    pub proofs: bool,
 }
 
 /// The patient, as far as the order screen sent one.
@@ -100,6 +102,7 @@ impl HookRequest {
         visit.encounter = if encounter.is_empty() { format!("hook {instance}") } else { encounter.clone() };
         visit.encounter.truncate(visit.encounter.floor_char_boundary(KEY_BYTES_MAX));
         let extension = top.member("extension");
+        let asks = |what| extension.as_ref().map_or(Ok(false), |extension| extension.truth(what));
         Ok(Self {
             hook,
             instance,
@@ -110,7 +113,8 @@ impl HookRequest {
             visit,
             orders,
             selected,
-            quiet: extension.map_or(Ok(false), |extension| extension.truth(QUIET))?,
+            quiet: asks(QUIET)?,
+            proofs: asks(PROOFS)?,
         })
     }
 }
@@ -195,6 +199,8 @@ fn is_newborn(patient: &pb::Patient, today: i64) -> bool {
 /// The prefetch key that the discovery document asks for.
 pub(super) const PATIENT: &str = "patient";
 const QUIET: &str = "com.concord.quiet";
+/// What asks for proofs in a call, and what holds them on a card.
+pub(super) const PROOFS: &str = "com.concord.proofs";
 const VISIT: &str = "com.concord.visit";
 const SELECTIONS_MAX: usize = 512;
 const NEWBORN_DAYS: i64 = 28;

@@ -247,6 +247,7 @@ fn prompt(id: u8, reasons: &[(&str, &[&str])]) -> pb::Prompt {
             ..Default::default()
         }),
         decline_reasons: reasons.iter().map(reason).collect(),
+        proof: String::new(),
     }
 }
 
@@ -264,8 +265,37 @@ fn line(coverage: pb::LineCoverage, prompts: Vec<pb::Prompt>, rest: &[(&str, &st
 fn written(line: &pb::LineAnswer, words: Words) -> Value {
     let order = read(&call()).unwrap().orders.remove(0);
     let links = [Link { label: "查看报告：钾".into(), url: "https://node.example/view/abc".into() }];
-    let card = card(&order, line, &links, Shown { words, base_url: "https://node.example" }).unwrap();
+    let card = card(&order, line, &links, Shown { words, base_url: "https://node.example" }, true).unwrap();
     serde_json::from_str(&answer(vec![card], None)).unwrap()
+}
+
+#[test]
+fn a_card_carries_the_proofs_there_are_beside_the_names_of_their_results() {
+    let mut prompts = [1, 2, 3].map(|id| prompt(id, &[]));
+    for (prompt, version) in prompts.iter_mut().zip(1..) {
+        let result = prompt.result.as_mut().unwrap();
+        (result.result_id, result.version) = (prompt.prompt_id.clone(), version);
+    }
+    prompts[0].proof = "c2sp.org/tlog-proof@v1\nindex 4\n".into();
+    prompts[2].proof = "c2sp.org/tlog-proof@v1\nindex 6\n".into();
+    let line = line(pb::LineCoverage::Full, prompts.to_vec(), &[]);
+    let card = &written(&line, EN)["cards"][0];
+    let proof = |id: &str, version: u32, index: u32| {
+        json!({ "result": id.repeat(16), "version": version,
+                "proof": format!("c2sp.org/tlog-proof@v1\nindex {index}\n") })
+    };
+    assert_eq!(card["extension"], json!({ "com.concord.proofs": [proof("01", 1, 4), proof("03", 3, 6)] }));
+
+    let order = read(&call()).unwrap().orders.remove(0);
+    let unasked = card::card(&order, &line, &[], Shown { words: EN, base_url: "https://node.example" }, false).unwrap();
+    assert!(unasked.member("extension").is_none());
+    let mut asked = call();
+    assert!(!read(&asked).unwrap().proofs);
+    asked["extension"] = json!({ "com.concord.proofs": true });
+    assert!(read(&asked).unwrap().proofs);
+    asked["extension"] = json!({ "com.concord.proofs": 1 });
+    let wrong = read(&asked).err().unwrap();
+    assert_eq!(wrong, "extension.com.concord.proofs: is not a valid truth value");
 }
 
 #[test]

@@ -57,6 +57,8 @@ enum Empty {
 struct Wish {
     #[serde(default)]
     quiet: bool,
+    #[serde(default)]
+    proofs: bool,
 }
 
 impl<E: Exchange> Cds<E> {
@@ -91,6 +93,7 @@ impl<E: Exchange> Cds<E> {
         let read = HookRequest::read(body, &self.names, today);
         let mut request = read.map_err(|error| Empty::Refused(Problem::of(&error)))?;
         request.quiet |= wish.quiet;
+        request.proofs |= wish.proofs;
         let own = match request.hook {
             Hook::PatientView => RECENT,
             Hook::OrderSelect | Hook::OrderSign => ORDERS,

@@ -33,7 +33,7 @@ impl<E: Exchange> Cds<E> {
             request.orders.iter().map(|order| question(order, patient, &request.visit, words)).collect();
         let mut known: Vec<Option<Arc<Answered>>> =
             questions.iter().map(|question| self.sessions.recall(&key, question)).collect();
-        self.renew(caller, &key, &questions, &mut known, arrived).await?;
+        self.renew(caller, &key, (&questions, request.proofs), &mut known, arrived).await?;
         let open: Vec<usize> =
             (0..known.len()).filter(|place| known.get(*place).is_some_and(Option::is_none)).collect();
         let mut quiet = Vec::new();
@@ -46,6 +46,7 @@ impl<E: Exchange> Cds<E> {
                 visit: Some(request.visit.clone()),
                 lines: lines.collect(),
                 language: words.0.into(),
+                proofs: request.proofs,
             };
             let asked = Arc::new(asked);
             let checked = self.viewing.exchange().check(caller, pb::CheckRequest::clone(&asked), arrived).await?;
@@ -64,7 +65,7 @@ impl<E: Exchange> Cds<E> {
         for (order, answered) in request.orders.iter().zip(&known) {
             let Some(answered) = answered.as_ref().filter(|_| is_selected(request, order)) else { continue };
             quiet.extend(Quiet::of_line(&answered.line));
-            if let Some(written) = card(order, &answered.line, &answered.links, shown) {
+            if let Some(written) = card(order, &answered.line, &answered.links, shown, request.proofs) {
                 cards.push(written);
                 self.acknowledge(caller, request, answered);
             }
@@ -72,25 +73,26 @@ impl<E: Exchange> Cds<E> {
         Ok(answer(cards, request.quiet.then_some(quiet)))
     }
 
-    /// Asks again, by their own keys, the checks that were answered a while ago: nothing is counted twice, and what the
-    /// patient has taken back since is told no more.
+    /// Asks again, by their own keys, the checks that were answered a while ago, or without the proofs that are asked for
+    /// now: nothing is counted twice, and what the patient has taken back since is told no more.
     async fn renew(
         &self,
         caller: &Caller,
         key: &SessionKey,
-        questions: &[Question],
+        (questions, proofs): (&[Question], bool),
         known: &mut [Option<Arc<Answered>>],
         arrived: Instant,
     ) -> Result<(), Refused> {
-        let stale = known.iter().flatten().filter(|answered| answered.is_stale());
+        let stale = known.iter().flatten().filter(|answered| answered.is_stale() || proofs && answered.lacks_proofs());
         let checks: BTreeMap<String, Arc<pb::CheckRequest>> =
             stale.map(|answered| (answered.check.check_key.clone(), Arc::clone(&answered.check))).collect();
         for check in checks.values() {
-            let checked = self.viewing.exchange().check(caller, pb::CheckRequest::clone(check), arrived).await?;
+            let check = Arc::new(pb::CheckRequest { proofs, ..pb::CheckRequest::clone(check) });
+            let checked = self.viewing.exchange().check(caller, pb::CheckRequest::clone(&check), arrived).await?;
             for (slot, question) in known.iter_mut().zip(questions) {
                 let Some(answered) = slot.as_ref().filter(|it| it.check.check_key == check.check_key) else { continue };
                 let line = checked.lines.iter().find(|line| line.line_id == answered.line.line_id).cloned();
-                let renewed = Arc::new(answered.renewed(line));
+                let renewed = Arc::new(answered.renewed(line, Arc::clone(&check)));
                 if checked.degraded.is_none() {
                     self.sessions.keep(key, *question, Arc::clone(&renewed));
                 }

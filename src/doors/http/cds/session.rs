@@ -61,14 +61,19 @@ impl Answered {
         self.at.elapsed() >= FRESH
     }
 
+    /// Says whether a result of it has no proof: it was not asked for, or there was none yet.
+    pub fn lacks_proofs(&self) -> bool {
+        self.line.prompts.iter().any(|prompt| prompt.proof.is_empty())
+    }
+
     /// Puts what the check answers now in the place of what it answered; nothing where it answers no more.
-    pub fn renewed(&self, line: Option<pb::LineAnswer>) -> Self {
+    pub fn renewed(&self, line: Option<pb::LineAnswer>, check: Arc<pb::CheckRequest>) -> Self {
         let line = line.unwrap_or_else(|| pb::LineAnswer { line_id: self.line.line_id.clone(), ..Default::default() });
         let kept = |link: &pb::Prompt| line.prompts.iter().any(|prompt| prompt.prompt_id == link.prompt_id);
         let links = self.line.prompts.iter().zip(&self.links).filter(|(prompt, _)| kept(prompt));
         let links = links.map(|(_, link)| link.clone()).collect();
         let shown = AtomicBool::new(self.shown.load(Ordering::Relaxed));
-        Self { line, links, check: Arc::clone(&self.check), at: Instant::now(), shown }
+        Self { line, links, check, at: Instant::now(), shown }
     }
 
     /// Notes that its card is shown; gives its prompts the first time, for that to be recorded.

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::doors::http::client::tests::{BASE, Desk};
 use crate::doors::http::prompt::{self, PromptParts};
+use crate::merkle::log_proof::LogProof;
 use crate::service::hub::exchange::HubExchange;
 use crate::service::hub::testing::{HOSPITAL, OTHER_HOSPITAL, World};
 use crate::service::hub::tests::{PATIENT, Publisher, check_request, doctor, figure, qualify, result};
@@ -230,6 +231,36 @@ async fn what_was_answered_while_choosing_is_not_asked_again_when_signing() {
     let mut unchosen = call("order-select", "h4", &[order("o1", "L01001")]);
     unchosen["context"]["selections"] = json!([]);
     assert!(door.cards(&unchosen).await.is_empty(), "what was not just chosen is not shown again");
+}
+
+#[tokio::test]
+async fn a_card_carries_its_proof_where_it_is_asked_for_and_nothing_is_counted_twice() {
+    let door = Door::open().await;
+    let orders = [order("o1", "L01001")];
+    let without = door.cards(&call("order-select", "h1", &orders)).await;
+    assert!(without[0].get("extension").is_none(), "{}", without[0]);
+    let mut asked = call("order-sign", "h2", &orders);
+    asked["extension"] = json!({ "com.concord.proofs": true });
+    let (mut with, mut extension) = (Vec::new(), None);
+    // A loaded machine may leave the proof out.
+    for _ in 0..100 {
+        with = door.cards(&asked).await;
+        extension = with[0].as_object_mut().unwrap().remove("extension");
+        if extension.is_some() {
+            break;
+        }
+    }
+    let extension = extension.unwrap();
+    assert_eq!(with, without, "and nothing else");
+    let [proof] = extension["com.concord.proofs"].as_array().unwrap().as_slice() else { panic!("{extension}") };
+    assert_eq!((&proof["result"], &proof["version"]), (&json!("01".repeat(16)), &json!(1)));
+    let proved: LogProof = proof["proof"].as_str().unwrap().parse().unwrap();
+    let extra: pb::ResultProof = prost::Message::decode(proved.extra.as_slice()).unwrap();
+    let entry: pb::Entry = prost::Message::decode(extra.entry).unwrap();
+    assert_eq!(entry.result_id, [1; 16].as_slice());
+    let again = door.post(&format!("{ORDERS_PATH}?proofs=true"), &call("order-sign", "h3", &orders)).await.body;
+    assert!(again["cards"][0]["extension"]["com.concord.proofs"][0]["proof"].is_string(), "{again}");
+    assert_eq!((door.figure(Figure::Checks).await, door.figure(Figure::Prompts).await), (1, 1));
 }
 
 #[tokio::test]

@@ -451,5 +451,6 @@ fn check() -> pb::CheckRequest {
             imaging: vec![],
         }],
         language: pb::Language::En.into(),
+        proofs: false,
     }
 }

@@ -41,6 +41,7 @@ fn answer() -> pb::CheckResponse {
             reason("R02", false, &[]),
             reason("R03", false, &["operation", "other"]),
         ],
+        proof: String::new(),
     };
     let refusal = pb::Refusal { code: "WINDOW_EXPIRED".into(), text: "too old".into() };
     let quiet = pb::QuietResult { items: vec!["L01005".into()], refusals: vec![refusal], ..Default::default() };

@@ -171,6 +171,7 @@ fn check(key: &str, codes: &[(&str, &str)]) -> pb::CheckRequest {
             imaging: Vec::new(),
         }],
         language: pb::Language::En.into(),
+        proofs: false,
     }
 }
 
