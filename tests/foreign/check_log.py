@@ -2,8 +2,9 @@
 
 check_log.py DEMO_JSON WORK    the log of a running demo: as files, over gRPC, and after it was tampered with
 check_log.py --folder DIR      a data folder, or a copy of `checkpoint`, `tile` and `log.vkey`; with `entries` its records too
+check_log.py --proof FILE LOG_KEY [WITNESS_KEYS]    the proof that came with a result, and files with the keys
 
-C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-cosignature; RFC 6962; RFC 8032.
+C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-cosignature, tlog-proof; RFC 6962; RFC 8032.
 """
 
 import base64
@@ -205,6 +206,132 @@ def consistent(first, first_root, second, second_root, proof):
     return last == 0 and old == first_root and new == second_root
 
 
+# The proof of one result.
+
+
+def varint(number):
+    """Writes a number as protobuf does."""
+    written = bytearray()
+    while number > 127:
+        written.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*written, number])
+
+
+def fields(data):
+    """Cuts a protobuf message into its fields, in order: (number, bytes or number)."""
+    found, place = [], 0
+
+    def number():
+        nonlocal place
+        value = shift = 0
+        while place < len(data) and shift < 64:
+            byte, place = data[place], place + 1
+            value, shift = value | (byte & 127) << shift, shift + 7
+            if byte < 128:
+                return value
+        raise Wrong("a message is cut short")
+
+    while place < len(data):
+        tag, value = number(), number()
+        if tag & 7 == 2:
+            value, place = data[place : place + value], place + value
+        elif tag & 7:
+            raise Wrong("a message has a field of a strange kind")
+        if place > len(data):
+            raise Wrong("a message is cut short")
+        found.append((tag >> 3, value))
+    return found
+
+
+def extra_of(data):
+    """Reads what leads from a result to the log: (entry, its place, path in the batch, record)."""
+    found = fields(data)
+    entry, place, path, record = ([value for number, value in found if number == wanted] for wanted in (1, 2, 3, 4))
+    # There is one way to write it; place 0 is left out.
+    written = b"".join(
+        varint(number << 3) + varint(value) if number == 2 else varint(number << 3 | 2) + varint(len(value)) + value
+        for number, values in ((1, entry), (2, place), (3, path), (4, record))
+        for value in values
+    )
+    if written != data or len(entry) != 1 or len(place) > 1 or 0 in place or len(record) != 1:
+        raise Wrong("the extra data are malformed")
+    return entry[0], sum(place), path, record[0]
+
+
+def decoded(text):
+    """Decodes base64 of the one spelling."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise Wrong("base64 of another spelling")
+    return data
+
+
+def proved(text, key, witnesses):
+    """Verifies the proof of a result; gives (entry, batch header, witnesses), messages as {number: value}."""
+    head, mark, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if not mark or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1":
+        raise Wrong("not a proof")
+    (extra, encoded), (index, number) = lines[1].split(" "), lines[2].split(" ")
+    if (extra, index) != ("extra", "index") or str(int(number)) != number or int(number) < 0:
+        raise Wrong("not a proof of a result")
+    entry, place, path, record = extra_of(decoded(encoded))
+    hashes = [decoded(line) for line in lines[3:]]
+    if any(len(one) != 32 for one in [*path, *hashes]):
+        raise Wrong("a hash is not 32 bytes long")
+    # Signatures are slow here: what the checkpoint says is believed for as long as everything else fits it.
+    size, root = note.split("\n")[1:3]
+    if not included(hashlib.sha256(b"\x17" + record).digest(), int(number), int(size), hashes, decoded(root)):
+        raise Wrong(f"record {number} is not in the log")
+    header = dict(fields(dict(fields(record))[1]))
+    if not included(entry, place, header[6], path, header[5]):
+        raise Wrong(f"entry {place} is not in its batch")
+    result = dict(fields(entry))
+    if result[4] != header[1]:
+        raise Wrong("the entry names another publisher")
+    if opened(note, key) != (int(size), decoded(root)):
+        raise Wrong("the checkpoint is written in another way")
+    found = witnesses_of(note, witnesses)
+    if {name for name, _, _ in lines_of(note)[1]} != {key[0], *found}:
+        raise Wrong("the checkpoint has a signature that cannot be checked")
+    return result, header, found
+
+
+def check_proofs(demo, key, named):
+    """Prompts of a node come with proofs, which lead to the log of the files, and hold no changed byte."""
+    from check_grpc import prompts_anywhere
+
+    node, check, answer = prompts_anywhere(demo)
+    assert not any(prompt.proof for line in answer.lines for prompt in line.prompts), "a proof that nobody asked for"
+    found, until = {}, time.monotonic() + 60
+    # The hub's own signature is there at once; what witnesses cosigned covers a result some seconds after it came.
+    while not found and time.monotonic() < until:
+        again = node.call("concord.v1.Orders", "Check", {**check, "proofs": True})
+        prompts = [prompt for line in again.lines for prompt in line.prompts if prompt.proof]
+        assert prompts, "no prompt has a proof"
+        found = proved(prompts[0].proof, key, list(named.values()))[2]
+        time.sleep(0 if found else 2)
+    assert found, "no witness vouches for a result"
+    for prompt in prompts:
+        result, _, _ = proved(prompt.proof, key, list(named.values()))
+        assert result[1] == prompt.result.result_id and result[4].decode() == prompt.result.organisation
+        index = int(prompt.proof.split("\n")[2].split(" ")[1])
+        assert index + 1 == prompt.result.log_index, "the header stands right before its batch"
+    text = prompts[0].proof
+    sound, note = text.encode(), len(text.partition("\n\n")[0].encode())
+    # Every byte of what binds result, batch and record, and of the signatures every seventh.
+    for place in [*range(note), *range(note, len(sound), 7)]:
+        changed = bytearray(sound)
+        changed[place] ^= 1
+        try:
+            is_sound = proved(changed.decode(), key, list(named.values())) is not None
+        except (Wrong, ValueError, LookupError, TypeError):
+            is_sound = False
+        assert not is_sound, f"byte {place} of a proof may be changed"
+    print(f"ok: {len(prompts)} prompts are proved, {len(found)} witnesses vouch for one; a changed byte is found")
+
+
 # Tiles.
 
 
@@ -358,8 +485,8 @@ def check_grpc(demo, folder, key, entries):
         node_of = Client(organisation["grpc"], demo.authority(), demo.client("hospital", organisation["org"]))
         status = node_of.call("concord.v1.Node", "Status", {})
         assert not status.log_refused, status.log_refused
-        name, identity, _ = key_of(status.witness_key, COSIGNATURE)
-        named[name] = identity
+        witness = key_of(status.witness_key, COSIGNATURE)
+        named[witness[0]] = witness
     return named
 
 
@@ -396,6 +523,13 @@ def main(arguments):
         entries = check_folder(folder, note, key)
         print(f"ok: {len(entries)} entries under the checkpoint; {len(check_cosignatures(folder, key, 0))} witnesses")
         return
+    if arguments[0] == "--proof":
+        text, log, *rest = (pathlib.Path(path).read_text(encoding="utf-8") for path in arguments[1:])
+        witnesses = [key_of(line, COSIGNATURE) for line in "".join(rest).splitlines()]
+        result, header, found = proved(text, key_of(log, SIGNATURE), witnesses)
+        name, of = result[1].hex(), header[1].decode()
+        print(f"ok: result {name} of {of}, batch {header[3]}, is in the log; {len(found)} witnesses vouch for it")
+        return
     from demo import Demo
 
     demo, work = Demo(arguments[0]), pathlib.Path(arguments[1])
@@ -409,6 +543,7 @@ def main(arguments):
     assert found and set(found) <= set(named), f"{sorted(found)} cosigned, the nodes are {sorted(named)}"
     print(f"ok: {len(found)} of {len(named)} nodes have cosigned, under the keys that they name")
     check_tampering(folder, key, work)
+    check_proofs(demo, key, named)
 
 
 if __name__ == "__main__":

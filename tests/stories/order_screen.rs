@@ -7,6 +7,7 @@ use crate::doctor::Doctor;
 use crate::laboratory::{Report, report};
 use crate::patience::until;
 use crate::people;
+use crate::process::BINARY;
 use crate::region::{A, B, Region};
 
 const CLIENT: &str = "\n[[https.clients]]\nissuer = \"https://emr.example.cn\"\nkeys = \"../screen/emr.jwks\"\n";
@@ -54,16 +55,19 @@ async fn an_order_screen_is_connected_as_the_readme_says() {
         ("CERT", file("b/tls.pem")),
         ("KEY", file("b/tls.key")),
         ("CITIZEN", patient.number.clone()),
+        ("LOG_KEY", std::fs::read_to_string(region.path("hub/data/log.vkey")).unwrap().trim().to_owned()),
+        ("PATH", format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap())),
     ];
     let said = String::from_utf8(run(&screen, "emr", &variables).stdout).unwrap();
     let lines: Vec<&str> = said.lines().collect();
-    let [services, cards, same, twice, told] = lines.as_slice() else { panic!("{said}") };
+    let [services, cards, same, twice, proved, told] = lines.as_slice() else { panic!("{said}") };
     let services: serde_json::Value = serde_json::from_str(services).unwrap();
     assert_eq!(services["services"].as_array().unwrap().len(), 3);
     let cards: serde_json::Value = serde_json::from_str(cards).unwrap();
     assert_eq!(cards["cards"].as_array().unwrap().len(), 1, "{cards}");
     assert!(cards["cards"][0]["detail"].as_str().unwrap().contains("4.1 mmol/L"), "{cards}");
     assert!(!cards.to_string().contains(&patient.number));
+    assert!(proved.contains(": L01001 4.1 mmol/L, collected ") && proved.contains(" of its batch 1, "), "{proved}");
     assert_eq!((*same, *twice, *told), ("the same cards", "used twice: 401", "feedback: 200"));
     until("the figures", async || {
         let row = region.figures(B).await?;

@@ -79,5 +79,6 @@ pub fn concord(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_concord");
+/// The binary.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_concord");
 const LOG: &str = "log";

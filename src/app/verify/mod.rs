@@ -1,9 +1,12 @@
-//! `concord verify`: whether a hub's data, or the log it shows, is what was recorded. Nothing that wrote the data is
+//! `concord verify`: whether a hub's data, the log it shows, or the proof of one result is what was recorded. Nothing that wrote the data is
 //! used to read it: a mistake there would hide itself here.
 
 pub(in crate::app) mod chain;
 mod data;
 mod evidence;
+mod proof;
+#[cfg(test)]
+mod proof_tests;
 mod remote;
 mod segments;
 #[cfg(test)]
@@ -25,19 +28,37 @@ use self::evidence::Evidence;
 use self::tree::Disagreement;
 use crate::app::client::{ClientError, HubArguments};
 use crate::app::process;
-use crate::merkle::note::VerifierKey;
+use crate::doors::http::pages::shown;
+use crate::merkle::note::{VerifierKey, WitnessKey};
 use crate::sys::files::{self, FileError};
+use crate::wire::pb;
 
-/// Checks a hub's data folder, or the log that a running hub shows.
+/// Checks a hub's data folder, the log that a running hub shows, or the proof that came with a result.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  concord verify --data /var/lib/concord/hub\n  \
     concord verify --data copy --log-key log.vkey --authority ca.pem\n  \
-    concord verify --data hub --receipts node --since checkpoint.seen\n  concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n\n\
+    concord verify --data hub --receipts node --since checkpoint.seen\n  concord verify --hub hub.example.cn:7443 --since checkpoint.seen\n  \
+    concord verify --proof card.tlog-proof --log-key log.vkey --witnesses witnesses\n\n\
     Exit status 0 when everything agrees; 1 otherwise, and the first thing that does not is named.")]
 pub struct VerifyArgs {
     /// The data folder of a stopped hub, or a copy: `entries`, `tile` and `checkpoint`.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// The proof that came with a result (C2SP tlog-proof): needs neither folder nor hub, and --log-key.
+    #[arg(long, requires = "log_key")]
+    proof: Option<PathBuf>,
+    /// Keys of witnesses, one a line: with --proof, every cosignature must be by one of them.
+    #[arg(long, requires = "proof")]
+    witnesses: Option<PathBuf>,
+    /// With --witnesses: at least so many of them must have cosigned.
+    #[arg(long, requires = "witnesses", default_value_t = 0)]
+    quorum: usize,
+    /// With --proof: lets signatures by keys that were not given stand, unchecked.
+    #[arg(long, requires = "proof")]
+    any_witness: bool,
+    /// With --proof: the certificate with which the publisher signs; the batch must be signed by it.
+    #[arg(long, requires = "proof")]
+    signer: Option<PathBuf>,
     /// The log's public key, or a file with it; `log.vkey` in the folder if it is not given.
     #[arg(long)]
     log_key: Option<String>,
@@ -65,7 +86,7 @@ pub enum VerifyError {
     #[error("{}: {}", .0.place, .0.problem)]
     Wrong(Disagreement),
     /// Nothing was named to check.
-    #[error("name the data folder with --data, or the hub with --hub host:port")]
+    #[error("name the data folder with --data, the hub with --hub host:port, or the proof of a result with --proof")]
     Nothing,
     /// No key was found.
     #[error("{path} holds no verifier key; give the log's key with --log-key", path = path.display())]
@@ -110,10 +131,11 @@ impl From<Status> for VerifyError {
 /// [`VerifyError`], which names the first thing that does not agree.
 pub fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<(), VerifyError> {
     let progress = if args.json { ProgressBar::hidden() } else { bar() };
-    let outcome = match (&args.data, &args.hub.hub) {
-        (Some(folder), _) => folder_answer(args, folder, &progress),
-        (None, Some(_)) => hub_answer(args, &progress),
-        (None, None) => return Err(VerifyError::Nothing),
+    let outcome = match (&args.proof, &args.data, &args.hub.hub) {
+        (Some(path), _, _) => proof_answer(args, path),
+        (None, Some(folder), _) => folder_answer(args, folder, &progress),
+        (None, None, Some(_)) => hub_answer(args, &progress),
+        (None, None, None) => return Err(VerifyError::Nothing),
     };
     progress.finish_and_clear();
     if let (Err(VerifyError::Wrong(wrong)), true) = (&outcome, args.json) {
@@ -133,7 +155,7 @@ type Answer = (serde_json::Value, String);
 fn folder_answer(args: &VerifyArgs, folder: &Path, progress: &ProgressBar) -> Result<Answer, VerifyError> {
     let beside = folder.join("log.vkey");
     let key = key(args.log_key.as_deref().unwrap_or(&beside.to_string_lossy()))?;
-    let authority = args.authority.as_deref().map(authority).transpose()?;
+    let authority = args.authority.as_deref().map(certificate).transpose()?;
     let (mut evidence, mut receipts) = (Evidence::default(), 0);
     if let Some(path) = &args.since {
         evidence.add_checkpoint(&files::read(path)?, &key, "the checkpoint seen before")?;
@@ -165,6 +187,55 @@ fn folder_answer(args: &VerifyArgs, folder: &Path, progress: &ProgressBar) -> Re
     }
     if receipts > 0 {
         text.push_str(&format!("; {receipts} receipts agree"));
+    }
+    Ok((record, text))
+}
+
+fn proof_answer(args: &VerifyArgs, path: &Path) -> Result<Answer, VerifyError> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|source| VerifyError::Read { path: path.into(), source });
+    let witnesses = args.witnesses.as_deref().map(read).transpose()?.unwrap_or_default();
+    let witnesses: Result<Vec<WitnessKey>, _> = witnesses.lines().map(str::parse).collect();
+    let known = proof::Known {
+        log: key(args.log_key.as_deref().unwrap_or_default())?,
+        witnesses: witnesses.map_err(|error| Disagreement::new("witnesses", error))?,
+        quorum: args.quorum,
+        strangers: args.any_witness,
+        signer: args.signer.as_deref().map(certificate).transpose()?,
+        authority: args.authority.as_deref().map(certificate).transpose()?,
+    };
+    let proved = proof::check(&files::read(path)?, &known)?;
+    let (result, header) = (&proved.result, &proved.header);
+    let found = match &result.content {
+        Some(pb::entry::Content::LaboratoryResult(found)) => format!("{} {}", shown::value(found), shown::unit(found)),
+        Some(pb::entry::Content::ImagingStudy(study)) => format!("study {}", study.study_uid),
+        None => String::new(),
+    };
+    let (items, found, name) = (result.items.join(" "), found.trim(), hex::encode(&result.result_id));
+    let witnesses: Vec<&str> = proved.witnesses.iter().map(|(name, _)| name.as_str()).collect();
+    let record = json!({
+        "sound": true, "log": known.log.name().as_str(), "log_size": proved.head.size, "log_index": proved.index,
+        "publisher": header.organisation, "batch": header.sequence, "entry": proved.place, "result": name,
+        "version": result.version, "items": result.items, "found": found,
+        "collected_at": shown::moment(result.collected_at.as_ref()), "witnesses": witnesses,
+        "signature_checked": known.signer.is_some(),
+    });
+    let mut text = format!(
+        "result {name}, version {}, of {}: {items} {found}, collected {}; entry {} of its batch {}, record {} of {} in {}",
+        result.version,
+        header.organisation,
+        shown::moment(result.collected_at.as_ref()),
+        proved.place,
+        header.sequence,
+        proved.index,
+        proved.head.size,
+        known.log.name(),
+    );
+    text.push_str(&match witnesses.as_slice() {
+        [] => "; no known witness vouches for it".to_owned(),
+        names => format!("; {} witnesses cosigned: {}", names.len(), names.join(", ")),
+    });
+    if known.signer.is_none() {
+        text.push_str("; the publisher's signature was not checked: give its certificate with --signer");
     }
     Ok((record, text))
 }
@@ -202,7 +273,7 @@ fn key(text: &str) -> Result<VerifierKey, VerifyError> {
     read.trim().parse().map_err(|_| VerifyError::Key { path })
 }
 
-fn authority(path: &Path) -> Result<Vec<u8>, VerifyError> {
+fn certificate(path: &Path) -> Result<Vec<u8>, VerifyError> {
     let pem = files::read(path)?;
     let der = CertificateDer::from_pem_slice(&pem);
     der.map(|der| der.to_vec()).map_err(|_| Disagreement::new(path.display(), "it holds no certificate").into())
