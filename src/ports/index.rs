@@ -137,6 +137,15 @@ pub trait EntryIndex: Send + Sync {
     /// [`IndexError`].
     fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError>;
 
+    /// Begins to bring everything applied so far to the disk, and does not wait for it; what fails is told by the next
+    /// call that changes.
+    ///
+    /// # Errors
+    /// As for [`EntryIndex::flush`], of an earlier time.
+    fn flush_soon(&self) -> Result<(), IndexError> {
+        self.flush()
+    }
+
     /// Brings everything applied so far to the disk.
     ///
     /// # Errors

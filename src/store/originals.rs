@@ -19,8 +19,8 @@ use crate::domain::id::Digest;
 #[derive(Debug)]
 pub struct Originals {
     root: PathBuf,
-    /// Folders that are known to survive a power loss, by the digest's first two bytes.
-    durable: Mutex<BTreeSet<[u8; 2]>>,
+    /// Folders that are known to survive a power loss: by the digest's first byte, or its first two.
+    durable: Mutex<BTreeSet<(u8, Option<u8>)>>,
     next_incoming: AtomicU64,
 }
 
@@ -170,15 +170,19 @@ impl Originals {
 
     /// Makes the two folders of a digest and brings their names to the disk, once for each folder and run.
     fn make_durable_folder(&self, digest: Digest) -> Result<(), OriginalsError> {
-        let prefix = prefix(digest);
-        if self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(&prefix) {
+        let [first, second] = prefix(digest);
+        let known = |key: &(u8, Option<u8>)| self.durable.lock().unwrap_or_else(PoisonError::into_inner).contains(key);
+        let (outer, inner) = ((first, None), (first, Some(second)));
+        if known(&inner) {
             return Ok(());
         }
         let folder = self.folder(digest);
         make_folder(&folder)?;
         folder.parent().map_or(Ok(()), sync_folder)?;
-        sync_folder(&self.root)?;
-        self.durable.lock().unwrap_or_else(PoisonError::into_inner).insert(prefix);
+        if !known(&outer) {
+            sync_folder(&self.root)?;
+        }
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).extend([outer, inner]);
         Ok(())
     }
 

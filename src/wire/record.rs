@@ -41,6 +41,9 @@ macro_rules! records {
     };
 }
 
+/// Kind of [`Record::Batch`].
+pub const BATCH_KIND: u8 = 1;
+
 records! {
     /// A batch that was taken.
     1 Batch(pb::BatchRecord),
@@ -120,6 +123,7 @@ mod tests {
     fn records_survive_their_bytes() {
         let record = Record::Miss(pb::MissRecord { check_key: "c1".into(), ..Default::default() });
         assert_eq!(Record::decode(record.kind(), record.payload()), Ok(record));
+        assert_eq!(Record::Batch(pb::BatchRecord::default()).kind(), BATCH_KIND);
     }
 
     #[test]

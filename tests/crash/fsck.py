@@ -376,14 +376,13 @@ def node(code, data, at_hub, settled):
             recalls.append(one(fields(one(record, 1)), 1))
     chain(where, sealed, {})
     versions(where, sealed)
-    for record in messages:
-        digest, inline = one(record, 4), one(record, 2)
+    kept = [(one(record, 4), one(record, 2)) for record in messages]
+    kept += [(one(record, 1), one(record, 6)) for record in instances]
+    for digest, inline in kept:
         if inline and sha256(inline) != digest:
-            fault(where, f"message {digest.hex()} is not what was digested")
+            fault(where, f"original {digest.hex()} is not what was digested")
         if not inline:
             original(where, data, digest)
-    for record in instances:
-        original(where, data, one(record, 1))
     if at_hub is not None:
         against_hub(where, code, sealed, receipts, at_hub, settled)
         for recall in at_hub["recalls"].get(code, []):
@@ -463,8 +462,11 @@ def stored(code, acknowledged, at_node, batches):
         if len(found) != 1:
             fault(f"node {code}", f"instance {uid} was acknowledged and is kept {len(found)} times")
             continue
-        path = original(f"node {code}", at_node["data"], one(found[0], 1))
-        if path.exists() and hashlib.sha256(path.read_bytes()[-length:]).hexdigest() != digest:
+        stored_file = one(found[0], 6)
+        if not stored_file:
+            path = original(f"node {code}", at_node["data"], one(found[0], 1))
+            stored_file = path.read_bytes() if path.exists() else None
+        if stored_file is not None and hashlib.sha256(stored_file[-length:]).hexdigest() != digest:
             fault(f"node {code}", f"instance {uid} is not what was sent")
         if one(found[0], 1) not in published:
             fault(f"hub, batches of {code}", f"instance {uid} is in no published study")

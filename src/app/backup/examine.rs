@@ -96,7 +96,7 @@ fn originals_named(folder: &Path, found: &Found) -> Result<(), String> {
     let record = NodeRecord::decode(found).map_err(|error| error.to_string())?;
     let named: Option<Bytes> = match record {
         NodeRecord::Message(message) => message.message.is_empty().then_some(message.digest),
-        NodeRecord::Instance(instance) => Some(instance.digest),
+        NodeRecord::Instance(instance) => instance.instance.is_empty().then_some(instance.digest),
         _ => None,
     };
     let Some(digest) = named.map(hex::encode) else { return Ok(()) };

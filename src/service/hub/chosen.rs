@@ -78,8 +78,8 @@ impl Want<'_> {
     }
 }
 
-/// Results of one item that are read first; more than a line tells of that it keeps quiet about.
-pub(super) const DEPTH: usize = 64;
+/// Results of one item that are read first: mostly the newest serves.
+pub(super) const DEPTH: usize = 4;
 /// By how much more is read each time that nothing served.
 pub(super) const DEEPER: usize = 8;
 

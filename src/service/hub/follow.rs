@@ -9,17 +9,26 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::fault::Faulty;
 use crate::service::hub::error::HubError;
 
-/// Steps `follower` now and after each group that becomes durable, at most once in `pace`. Gives it back at the stop; nothing when a step has
-/// failed, which is logged here with `what` has stopped.
+/// When steps are made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rhythm {
+    /// Least time from one step to the next.
+    pub(super) pace: Duration,
+    /// Longest time without a step.
+    pub(super) rest: Duration,
+}
+
+/// Steps `follower` now, after each group that becomes durable, and whenever it has rested. Gives it back at the stop;
+/// nothing when a step has failed, which is logged here with `what` has stopped.
 pub(super) async fn follow<F: Send + 'static>(
     mut follower: F,
     step: fn(&mut F) -> Result<(), HubError>,
     mut committed: watch::Receiver<u64>,
-    (what, pace): (&'static str, Duration),
+    (what, rhythm): (&'static str, Rhythm),
     stop: CancellationToken,
 ) -> Option<F> {
     loop {
-        let rested = Instant::now() + pace;
+        let began = Instant::now();
         committed.mark_unchanged();
         let stepped = tokio::task::spawn_blocking(move || {
             let outcome = step(&mut follower);
@@ -32,9 +41,9 @@ pub(super) async fn follow<F: Send + 'static>(
             return None;
         }
         let grown = async {
-            let grown = committed.changed().await;
-            tokio::time::sleep_until(rested).await;
-            grown
+            let grown = tokio::time::timeout_at(began + rhythm.rest, committed.changed()).await;
+            tokio::time::sleep_until(began + rhythm.pace).await;
+            grown.unwrap_or(Ok(()))
         };
         match stop.run_until_cancelled(grown).await {
             Some(Ok(())) => {}

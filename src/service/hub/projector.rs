@@ -13,7 +13,7 @@ use crate::pki::signing::VerifyingKeyRecord;
 use crate::ports::index::EntryIndex;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::{self, Placed};
-use crate::service::hub::follow::follow;
+use crate::service::hub::follow::{Rhythm, follow};
 use crate::service::hub::registry::{Registry, Version};
 use crate::store::hub::HubState;
 use crate::store::journal::{JournalReader, Scan};
@@ -68,10 +68,8 @@ impl Projector {
     /// Follows the journal until `stop`. When it returns early the hub no longer answers requests that write.
     pub async fn run(self, stop: CancellationToken) {
         let committed = self.journal.committed();
-        let Some(mut projector) = follow(self, Self::catch_up, committed, ("projections", Duration::ZERO), stop).await
-        else {
-            return;
-        };
+        let followed = follow(self, Self::catch_up, committed, ("projections", RHYTHM), stop).await;
+        let Some(mut projector) = followed else { return };
         let last = tokio::task::spawn_blocking(move || projector.catch_up().and_then(|()| projector.flush()));
         if let Ok(Err(error)) = last.await {
             tracing::warn!(%error, "the projections were not flushed; they are brought up to date at the next start");
@@ -104,7 +102,9 @@ impl Projector {
         // Whoever waits to see the records need not wait for the disk: the journal has them.
         self.reached.send_replace(next);
         if self.unflushed.records >= FLUSH_RECORDS || self.unflushed.bytes >= FLUSH_BYTES {
-            self.flush()?;
+            self.index.flush_soon()?;
+            self.state.flush()?;
+            self.unflushed = Unflushed::default();
         }
         Ok(())
     }
@@ -173,11 +173,9 @@ impl Projector {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), HubError> {
+    fn flush(&self) -> Result<(), HubError> {
         self.index.flush()?;
-        self.state.flush()?;
-        self.unflushed = Unflushed::default();
-        Ok(())
+        Ok(self.state.flush()?)
     }
 }
 
@@ -273,6 +271,8 @@ fn project_to_state(
     }
 }
 
+/// At once; there is nothing to do while nothing comes.
+const RHYTHM: Rhythm = Rhythm { pace: Duration::ZERO, rest: Duration::from_secs(3_600) };
 /// Most records applied in one step.
 const GROUP_RECORDS_MAX: usize = 512;
 /// Most bytes of records read for one step; one more record may lie beyond.

@@ -36,7 +36,7 @@ fn read(position: Position, record: &NodeRecord) -> Option<Change<'_>> {
     let sequence = Sequence(position.sequence());
     Some(match record {
         NodeRecord::Message(message) => read_message(position, message)?,
-        NodeRecord::Instance(instance) => read_instance(sequence, instance)?,
+        NodeRecord::Instance(instance) => read_instance(position, instance)?,
         NodeRecord::Sealed(sealed) => {
             let batch = Batch::decode(sealed.batch.clone()).ok()?;
             let entries = batch.entries.iter().map(|bytes| wire::entry::decode(bytes).ok());
@@ -96,7 +96,7 @@ fn read_message(position: Position, message: &pb::MessageIntake) -> Option<Chang
         if let Some(refused) = change.message(names::refused_key(&key))? {
             forget_held(change, refused)?;
         }
-        change.put_original(digest, place_of(position, message))?;
+        change.put_original(digest, place_of(position, &message.message))?;
         change.put_message(key, sequence)
     }))
 }
@@ -113,22 +113,24 @@ fn read_refused(sequence: Sequence, refused: &pb::RefusedIntake) -> Option<Chang
     }))
 }
 
-fn read_instance(sequence: Sequence, instance: &pb::InstanceIntake) -> Option<Change<'_>> {
+fn read_instance(position: Position, instance: &pb::InstanceIntake) -> Option<Change<'_>> {
     let digest = Digest::try_from(instance.digest.as_ref()).ok()?;
     let study = Some(instance.study_uid.clone()).filter(|study| !study.is_empty()).map(StudyUid);
     let kept = KeptInstance { digest, study };
     let arrival = moment(instance.received_at.as_ref())?;
     Some(Box::new(move |change| {
-        change.put_original(digest, OriginalPlace::File)?;
-        change.put_instance(&InstanceUid(instance.instance_uid.clone()), &kept, arrival, sequence)
+        change.put_original(digest, place_of(position, &instance.instance))?;
+        let uid = InstanceUid(instance.instance_uid.clone());
+        change.put_instance(&uid, &kept, arrival, Sequence(position.sequence()))
     }))
 }
 
-fn place_of(position: Position, message: &pb::MessageIntake) -> OriginalPlace {
-    if message.message.is_empty() {
+/// Says where an original lies: in its intake record, or where that holds none in a file.
+fn place_of(position: Position, inline: &[u8]) -> OriginalPlace {
+    if inline.is_empty() {
         return OriginalPlace::File;
     }
-    let length = u32::try_from(message.message.len()).unwrap_or(u32::MAX);
+    let length = u32::try_from(inline.len()).unwrap_or(u32::MAX);
     OriginalPlace::InJournal { position: packed(position), offset: 0, length }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
 use tokio::sync::watch;
 
 use super::apply;
@@ -16,7 +15,7 @@ use super::ledger::{self, NodeRecord};
 use super::terms::Terms;
 use super::witness::Watch;
 use crate::domain::entry::Entry;
-use crate::domain::id::ResultId;
+use crate::domain::id::{Digest, ResultId};
 use crate::domain::identifier::IdentifierType;
 use crate::domain::limits::RECORD_BYTES_MAX;
 use crate::domain::log::BatchNumber;
@@ -25,7 +24,7 @@ use crate::merkle::note::{KeyName, VerifierKey, WitnessKey};
 use crate::ports::clock::Clock;
 use crate::ports::trace::Tracer;
 use crate::store::journal::{Journal, Position, Scan};
-use crate::store::node::{KnownResult, NodeState};
+use crate::store::node::{KnownResult, NodeState, OriginalPlace};
 use crate::store::originals::Originals;
 use crate::store::seen::SeenCheckpoints;
 use crate::wire::batch::Batch;
@@ -212,11 +211,19 @@ impl Core {
         if is_another { Ok(0) } else { Ok(self.state.tree_size()?) }
     }
 
-    /// Gives a message that lies in a record of the journal.
-    pub fn message_at(&self, position: Position) -> Result<Bytes, NodeError> {
-        let record = self.journal.read(position)?;
-        match pb::MessageIntake::decode(record.payload) {
-            Ok(message) if record.kind == 1 => Ok(message.message),
+    /// Gives an original of at most `bytes_max` bytes, checked against its digest where it is a file.
+    pub fn original_bytes(&self, digest: Digest, bytes_max: u64) -> Result<Bytes, NodeError> {
+        match self.state.original(digest)? {
+            Some(OriginalPlace::InJournal { position, .. }) => self.original_at(ledger::unpacked(position)),
+            Some(OriginalPlace::File) | None => Ok(self.originals.read_all(digest, bytes_max)?.into()),
+        }
+    }
+
+    /// Gives the original that lies in an intake record of the journal.
+    pub fn original_at(&self, position: Position) -> Result<Bytes, NodeError> {
+        match NodeRecord::decode(&self.journal.read(position)?)? {
+            NodeRecord::Message(intake) => Ok(intake.message),
+            NodeRecord::Instance(intake) => Ok(intake.instance),
             _ => Err(NodeError::Record { sequence: position.sequence() }),
         }
     }

@@ -144,9 +144,9 @@ impl<L: HubLink> Node<L> {
         let uid = InstanceUid(facts.sop_instance.as_str().to_owned());
         let _one_at_a_time = self.core.turn(wire::batch::digest(uid.0.as_bytes()).as_bytes()).await;
         let kept = uid.clone();
-        let kept = blocking(&self.core, move |core| keep(core, &kept, &header, data_set)).await?;
-        let (digest, size_bytes) = match kept {
-            Kept::New(digest, size_bytes) => (digest, size_bytes),
+        let kept = blocking(&self.core, move |core| keep(core, &kept, header, data_set)).await?;
+        let (digest, size_bytes, instance) = match kept {
+            Kept::New { digest, size_bytes, inline } => (digest, size_bytes, inline),
             Kept::Again => {
                 self.core.figures.instance_duplicates.add(1);
                 return Ok(Taken::Again);
@@ -166,6 +166,7 @@ impl<L: HubLink> Node<L> {
             instance_uid: uid.0,
             study_uid,
             received_at: Some(received_at.into()),
+            instance,
         }))
         .await?;
         self.core.figures.instances_taken.add(1);
@@ -180,7 +181,12 @@ impl<L: HubLink> Node<L> {
 }
 
 enum Kept {
-    New(Digest, u64),
+    New {
+        digest: Digest,
+        size_bytes: u64,
+        /// The file, where it is to be kept in its record.
+        inline: Bytes,
+    },
     Again,
     Other,
 }
@@ -194,24 +200,40 @@ fn has_message(core: &Core, key: Digest) -> Result<bool, NodeError> {
     Ok(core.state.message(key)?.is_some())
 }
 
+/// Keeps an instance unless its UID is taken: a small one is handed back to be kept in its record, another is a file.
+fn keep(core: &Core, uid: &InstanceUid, header: Vec<u8>, data_set: InstanceBytes) -> Result<Kept, NodeError> {
+    match data_set {
+        InstanceBytes::Whole(bytes) if header.len() + bytes.len() <= INLINE_BYTES_MAX => {
+            let inline = Bytes::from([header, bytes.to_vec()].concat());
+            let (digest, size_bytes) = (wire::batch::digest(&inline), inline.len() as u64);
+            Ok(known(core, uid, digest)?.unwrap_or(Kept::New { digest, size_bytes, inline }))
+        }
+        data_set => keep_file(core, uid, &header, data_set),
+    }
+}
+
+/// Says what is kept under a UID already.
+fn known(core: &Core, uid: &InstanceUid, digest: Digest) -> Result<Option<Kept>, NodeError> {
+    let known = core.state.instance(uid)?;
+    Ok(known.map(|known| if known.digest == digest { Kept::Again } else { Kept::Other }))
+}
+
 /// Writes the file, and keeps it unless its UID is taken.
-fn keep(core: &Core, uid: &InstanceUid, header: &[u8], data_set: InstanceBytes) -> Result<Kept, NodeError> {
-    core.catch_up()?;
+fn keep_file(core: &Core, uid: &InstanceUid, header: &[u8], data_set: InstanceBytes) -> Result<Kept, NodeError> {
     let io = |error: io::Error| NodeError::Originals(error.into());
     let (path, file) = core.originals.incoming()?;
     let written = match data_set {
         InstanceBytes::Whole(bytes) => write(&file, header, bytes.as_ref()),
         InstanceBytes::File(path) => File::open(path).and_then(|from| write(&file, header, from)),
     };
-    let kept = written.map_err(io).and_then(|(digest, size_bytes)| match core.state.instance(uid)? {
-        Some(known) if known.digest == digest => Ok(Kept::Again),
-        Some(_) => Ok(Kept::Other),
+    let kept = written.map_err(io).and_then(|(digest, size_bytes)| match known(core, uid, digest)? {
+        Some(known) => Ok(known),
         None => {
             core.originals.put_file(&path, &file, digest)?;
-            Ok(Kept::New(digest, size_bytes))
+            Ok(Kept::New { digest, size_bytes, inline: Bytes::new() })
         }
     });
-    if !matches!(kept, Ok(Kept::New(..))) {
+    if !matches!(kept, Ok(Kept::New { .. })) {
         // What is left of it goes at the next start.
         let _ = std::fs::remove_file(&path);
     }
@@ -239,5 +261,5 @@ fn conflict(reference: String) -> NodeRecord {
     NodeRecord::Outcome(pb::OutcomeRecord { intake: NO_INTAKE, held, ..Default::default() })
 }
 
-/// Longest message kept inside its journal record, in bytes.
+/// Longest original kept inside its journal record, in bytes.
 const INLINE_BYTES_MAX: usize = 64 << 10;

@@ -183,7 +183,7 @@ impl<L: HubLink> Node<L> {
     pub async fn original(&self, digest: Digest, size_bytes: u64) -> Result<Option<OriginalBytes>, NodeError> {
         blocking(&self.core, move |core| match core.state.original(digest)? {
             Some(OriginalPlace::InJournal { position, .. }) => {
-                core.message_at(ledger::unpacked(position)).map(OriginalBytes::Whole).map(Some)
+                core.original_at(ledger::unpacked(position)).map(OriginalBytes::Whole).map(Some)
             }
             Some(OriginalPlace::File) => {
                 Ok(Some(OriginalBytes::File(core.originals.open_original(digest, size_bytes)?)))

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::core::{Core, blocking};
 use super::error::NodeError;
-use super::ledger::{self, NodeRecord};
+use super::ledger::NodeRecord;
 use super::names::MESSAGE_MEDIA_TYPE;
 use super::receipt::{self, Receipt};
 use super::sheet::Reason;
@@ -16,7 +16,7 @@ use crate::domain::entry::{Content, Entry};
 use crate::domain::limits::{BATCH_ENTRIES_MAX, RECORD_BYTES_MAX};
 use crate::domain::log::BatchNumber;
 use crate::ports::hub::{HubError, HubLink};
-use crate::store::node::{OriginalPlace, OutboxBatch};
+use crate::store::node::OutboxBatch;
 use crate::wire::hl7::SourceSettings;
 use crate::wire::hl7::header::Header;
 use crate::wire::{self, pb};
@@ -139,10 +139,7 @@ fn reference(core: &Core, entry: &Entry) -> Result<String, NodeError> {
     }
     let message = entry.originals.iter().find(|original| original.media_type == MESSAGE_MEDIA_TYPE);
     let Some(digest) = message.map(|message| message.digest) else { return Ok(String::new()) };
-    let bytes = match core.state.original(digest)? {
-        Some(OriginalPlace::InJournal { position, .. }) => core.message_at(ledger::unpacked(position))?,
-        _ => core.originals.read_all(digest, RECORD_BYTES_MAX as u64)?.into(),
-    };
+    let bytes = core.original_bytes(digest, RECORD_BYTES_MAX as u64)?;
     Ok(Header::of_bytes(&bytes, &SourceSettings::default()).control_id().to_owned())
 }
 

@@ -92,7 +92,7 @@ struct Image {
 }
 
 fn read(core: &Core, digest: Digest) -> Result<Result<Found, Held>, NodeError> {
-    let bytes = core.originals.read_all(digest, INSTANCE_BYTES_MAX + PART_10_HEADER_BYTES_MAX)?;
+    let bytes = core.original_bytes(digest, INSTANCE_BYTES_MAX + PART_10_HEADER_BYTES_MAX)?;
     let Ok(instance) = wire::dicom::read_file(&bytes) else {
         return Ok(Err(Held::new(Reason::Unreadable, "SOPInstanceUID")));
     };

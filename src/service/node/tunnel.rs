@@ -76,8 +76,8 @@ impl<L: HubLink> OriginalSource for Node<L> {
     async fn open(&self, digest: Digest) -> Result<Box<dyn Read + Send>, Fault> {
         let found = blocking(&self.core, move |core| match core.state.original(digest)? {
             Some(OriginalPlace::InJournal { position, .. }) => {
-                let message = core.message_at(ledger::unpacked(position))?;
-                Ok(Box::new(Cursor::new(message)) as Box<dyn Read + Send>)
+                let original = core.original_at(ledger::unpacked(position))?;
+                Ok(Box::new(Cursor::new(original)) as Box<dyn Read + Send>)
             }
             // Documents inside a message are files of their own that no record names.
             Some(OriginalPlace::File) | None => Ok(Box::new(core.originals.open_unsized(digest)?.file) as _),

@@ -1,9 +1,13 @@
-//! The index on disk. Layout in `layout`, the file in `projection`; here only how versions meet.
+//! The index on disk. Layout in `layout`, the file in `projection`, rows that it lacks in `fresh`; here only how versions
+//! meet, and when rows go to the file.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
-use redb::{ReadableTable, TableDefinition, TableHandle, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle};
 
+use super::fresh::{Fresh, Generation, Merged};
 use super::layout::{self, KEY_BYTES, Key, STANDING_BYTES, Standing, VALUE_BYTES};
 use crate::domain::id::{Pseudonym, ResultId};
 use crate::domain::log::Sequence;
@@ -14,7 +18,20 @@ use crate::store::sum::{Summing, TableSum};
 
 /// The index of entries in a redb file.
 #[derive(Debug)]
-pub struct RedbIndex(Projection);
+pub struct RedbIndex {
+    parts: Arc<Parts>,
+    /// Who writes a generation to the file now, or has and was not asked how it went.
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    file: Projection,
+    /// Held over memory only, and while a view of the file is begun: the two belong together.
+    fresh: RwLock<Fresh>,
+}
+
+type Writer = JoinHandle<Result<(), ProjectionError>>;
 
 impl RedbIndex {
     /// Opens the index, or makes an empty one; the engine may hold `cache_bytes` of pages in memory.
@@ -23,24 +40,22 @@ impl RedbIndex {
     /// [`IndexError::NeedsRebuild`] or [`IndexError::Damaged`] when the file cannot be trusted: move it aside with
     /// [`crate::store::projection::quarantine`], open again and feed it the journal from the start.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, IndexError> {
-        let projection = Projection::open(path, FORM, cache_bytes, &[])?;
-        let index = Self(projection);
-        index.0.write(Sequence(0), |transaction| {
+        let file = Projection::open(path, FORM, cache_bytes, &[])?;
+        file.write(Sequence(0), |transaction| {
             transaction.open_table(ENTRIES).map_err(from_engine)?;
             transaction.open_table(STANDING).map_err(from_engine)?;
             Ok(())
         })?;
-        Ok(index)
+        let fresh = RwLock::new(Fresh::new(file.applied()?));
+        Ok(Self { parts: Arc::new(Parts { file, fresh }), writer: Mutex::default() })
     }
-}
 
-impl RedbIndex {
-    /// Sums up every table, for comparing two indexes of one journal.
+    /// Sums up every table of the file, for comparing two indexes of one journal; what is not flushed is not in it.
     ///
     /// # Errors
     /// [`IndexError`]; rebuild.
     pub fn sums(&self) -> Result<Vec<TableSum>, IndexError> {
-        let transaction = self.0.read()?;
+        let transaction = self.parts.file.read()?;
         let summed = guarded(|| {
             let (mut entries, mut standing) = (Summing::new(ENTRIES.name()), Summing::new(STANDING.name()));
             let rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
@@ -58,71 +73,171 @@ impl RedbIndex {
         });
         Ok(summed?)
     }
+
+    /// Hands the growing generation to a thread that writes it. Waits for the one before, of which there is at most one.
+    fn begin_writing(&self, writer: &mut Option<Writer>) -> Result<(), ProjectionError> {
+        ended(writer.take())?;
+        let generation = self.parts.fresh.write().unwrap_or_else(PoisonError::into_inner).close();
+        let parts = Arc::clone(&self.parts);
+        let thread = std::thread::Builder::new().name("index".to_owned());
+        *writer = Some(thread.spawn(move || parts.write(&generation)).map_err(ProjectionError::Io)?);
+        Ok(())
+    }
+}
+
+impl Drop for RedbIndex {
+    /// The file is free once this is over.
+    fn drop(&mut self) {
+        if let Err(error) = ended(self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take()) {
+            tracing::warn!(%error, "the index was not written; it is brought up to date at the next start");
+        }
+    }
+}
+
+/// Waits for a thread that writes, and gives what came of it.
+fn ended(writer: Option<Writer>) -> Result<(), ProjectionError> {
+    let panicked = || Err(ProjectionError::NeedsRebuild("the engine panicked over what it wrote"));
+    writer.map_or(Ok(()), |writer| writer.join().unwrap_or_else(|_| panicked()))
+}
+
+impl Parts {
+    /// Gives the rows in memory by `pick`, and the file as it stands beside them.
+    fn view<T>(&self, pick: impl FnOnce(&Fresh) -> T) -> Result<(T, ReadTransaction), ProjectionError> {
+        let fresh = self.fresh.read().unwrap_or_else(PoisonError::into_inner);
+        let picked = pick(&fresh);
+        Ok((picked, self.file.read()?))
+    }
+
+    /// Works out what entries change, each result's versions as they stand before the first of them.
+    fn meet(&self, entries: &[IndexEntry]) -> Result<Generation, ProjectionError> {
+        let known = |fresh: &Fresh| entries.iter().map(|entry| fresh.stands(entry.result)).collect::<Vec<_>>();
+        let (known, transaction) = self.view(known)?;
+        guarded(|| {
+            let rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
+            let standing = transaction.open_table(STANDING).map_err(from_engine)?;
+            let mut met = Generation::default();
+            for (entry, in_memory) in entries.iter().zip(known) {
+                let arriving = Standing { version: entry.version, key: layout::key(entry) };
+                let known = match met.stands(entry.result).or(in_memory) {
+                    Some(known) => Some(known),
+                    None => standing_of(&standing, entry.result)?.map(|known| (known, None)),
+                };
+                let superseded = known.is_some_and(|(known, _)| known.rank() > arriving.rank());
+                let entry = IndexEntry { superseded, ..entry.clone() };
+                met.entries.insert(arriving.key, layout::value(&arriving.key, &entry));
+                if superseded {
+                    continue;
+                }
+                if let Some((known, value)) = known.filter(|(known, _)| known.key != arriving.key) {
+                    let older = match value {
+                        Some(value) => layout::entry(&known.key, &value)?,
+                        None => entry_at(&rows, &known.key)?,
+                    };
+                    let older = IndexEntry { superseded: true, ..older };
+                    met.entries.insert(known.key, layout::value(&known.key, &older));
+                }
+                met.standing.insert(entry.result, arriving);
+            }
+            Ok(met)
+        })
+    }
+
+    /// Writes a closed generation to the file, in one change that is durable, and forgets it.
+    fn write(&self, generation: &Generation) -> Result<(), ProjectionError> {
+        self.file.write(generation.applied, |transaction| {
+            let mut rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
+            for (key, value) in &generation.entries {
+                rows.insert(key, value).map_err(from_engine)?;
+            }
+            let mut standing = transaction.open_table(STANDING).map_err(from_engine)?;
+            let mut sorted: Vec<_> = generation.standing.iter().collect();
+            sorted.sort_unstable_by_key(|(result, _)| **result);
+            for (result, stands) in sorted {
+                let value = layout::standing_value(*result, *stands);
+                standing.insert(result.as_bytes(), &value).map_err(from_engine)?;
+            }
+            Ok(())
+        })?;
+        self.file.flush()?;
+        self.fresh.write().unwrap_or_else(PoisonError::into_inner).drop_written();
+        Ok(())
+    }
 }
 
 impl EntryIndex for RedbIndex {
     fn applied(&self) -> Result<Sequence, IndexError> {
-        Ok(self.0.applied()?)
+        Ok(self.parts.fresh.read().unwrap_or_else(PoisonError::into_inner).applied())
     }
 
     fn apply(&self, next: Sequence, entries: &[IndexEntry]) -> Result<(), IndexError> {
         assert!(entries.iter().all(|entry| entry.sequence < next), "entries lie below the position they lead to");
-        Ok(self.0.write(next, |transaction| insert(transaction, entries))?)
+        // One at a time: what a result's versions are is read before it is changed.
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.as_ref().is_some_and(JoinHandle::is_finished) {
+            ended(writer.take())?;
+        }
+        let met = if entries.is_empty() { Generation::default() } else { self.parts.meet(entries)? };
+        let waiting = {
+            let mut fresh = self.parts.fresh.write().unwrap_or_else(PoisonError::into_inner);
+            fresh.take(next, met);
+            fresh.waiting()
+        };
+        if waiting >= WAITING_MAX {
+            self.begin_writing(&mut writer)?;
+        }
+        Ok(())
     }
 
     fn scan(&self, patient: Pseudonym, not_before: Moment, limit: usize) -> Result<Vec<IndexEntry>, IndexError> {
         let (first, last) = layout::range(patient, not_before);
-        let transaction = self.0.read()?;
+        let (memory, transaction) = self.parts.view(|fresh| fresh.range(first, last, limit))?;
         let scanned = guarded(|| {
             let table = transaction.open_table(ENTRIES).map_err(from_engine)?;
             let rows = table.range::<&Key>(&first..=&last).map_err(from_engine)?;
-            rows.take(limit)
-                .map(|row| {
-                    let (key, value) = row.map_err(from_engine)?;
-                    Ok(layout::entry(key.value(), value.value())?)
-                })
-                .collect::<Result<Vec<_>, ProjectionError>>()
+            let rows = rows.map(|row| row.map(|(key, value)| (*key.value(), *value.value())).map_err(from_engine));
+            let mut found = Vec::with_capacity(SCAN_ROWS.min(limit));
+            for row in Merged::new(rows, memory).take(limit) {
+                let (key, value) = row?;
+                found.push(layout::entry(&key, &value)?);
+            }
+            Ok(found)
         });
         Ok(scanned?)
     }
 
     fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError> {
-        let transaction = self.0.read()?;
+        let (in_memory, transaction) = self.parts.view(|fresh| fresh.stands(result))?;
         let latest = guarded(|| {
-            let standing = transaction.open_table(STANDING).map_err(from_engine)?;
-            let Some(standing) = standing_of(&standing, result)? else { return Ok(None) };
+            let (standing, value) = match in_memory {
+                Some(known) => known,
+                None => {
+                    let table = transaction.open_table(STANDING).map_err(from_engine)?;
+                    let Some(standing) = standing_of(&table, result)? else { return Ok(None) };
+                    (standing, None)
+                }
+            };
+            if let Some(value) = value {
+                return Ok(Some(layout::entry(&standing.key, &value)?));
+            }
             let entries = transaction.open_table(ENTRIES).map_err(from_engine)?;
             entry_at(&entries, &standing.key).map(Some)
         });
         Ok(latest?)
     }
 
-    fn flush(&self) -> Result<(), IndexError> {
-        Ok(self.0.flush()?)
+    fn flush_soon(&self) -> Result<(), IndexError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if writer.as_ref().is_some_and(|writer| !writer.is_finished()) {
+            return Ok(());
+        }
+        Ok(self.begin_writing(&mut writer)?)
     }
-}
 
-fn insert(transaction: &WriteTransaction, entries: &[IndexEntry]) -> Result<(), ProjectionError> {
-    let mut rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
-    let mut standing = transaction.open_table(STANDING).map_err(from_engine)?;
-    for entry in entries {
-        let arriving = Standing { version: entry.version, key: layout::key(entry) };
-        let known = standing_of(&standing, entry.result)?;
-        let superseded = known.is_some_and(|known| known.rank() > arriving.rank());
-        let entry = IndexEntry { superseded, ..entry.clone() };
-        let value = layout::value(&arriving.key, &entry);
-        rows.insert(&arriving.key, &value).map_err(from_engine)?;
-        if superseded {
-            continue;
-        }
-        if let Some(known) = known.filter(|known| known.key != arriving.key) {
-            let older = IndexEntry { superseded: true, ..entry_at(&rows, &known.key)? };
-            rows.insert(&known.key, &layout::value(&known.key, &older)).map_err(from_engine)?;
-        }
-        let value = layout::standing_value(entry.result, arriving);
-        standing.insert(entry.result.as_bytes(), &value).map_err(from_engine)?;
+    fn flush(&self) -> Result<(), IndexError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.begin_writing(&mut writer)?;
+        Ok(ended(writer.take())?)
     }
-    Ok(())
 }
 
 fn standing_of(
@@ -162,3 +277,7 @@ type StandingValue = &'static [u8; STANDING_BYTES];
 const ENTRIES: TableDefinition<'static, EntryKey, EntryValue> = TableDefinition::new("entries");
 const STANDING: TableDefinition<'static, ResultKey, StandingValue> = TableDefinition::new("standing");
 const FORM: u32 = 1;
+/// Entries in memory after which they are written without being told to, some 30 MB.
+const WAITING_MAX: usize = 131_072;
+/// Entries of a patient that a scan expects.
+const SCAN_ROWS: usize = 256;

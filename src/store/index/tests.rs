@@ -109,7 +109,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn the_two_indexes_agree_on_any_history(history in any_history(), flushed in any::<prop::sample::Index>()) {
+    fn the_two_indexes_agree_on_any_history(
+        history in any_history(),
+        flushed in any::<prop::sample::Index>(),
+        written in any::<u16>(),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let (mut disk, memory) = (open(folder.path()), MemoryIndex::default());
         let flushed = flushed.index(history.len());
@@ -118,6 +122,9 @@ proptest! {
             memory.apply(Sequence(sequence).next(), record).unwrap();
             if sequence == u64::try_from(flushed).unwrap() {
                 disk.flush().unwrap();
+            } else if written >> sequence & 1 == 1 {
+                disk.flush_soon().unwrap();
+                assert_alike(&disk, &memory);
             }
         }
         assert_alike(&disk, &memory);
@@ -211,6 +218,43 @@ fn flipped_bits_in_the_file_never_give_a_wrong_answer() {
         }
     }
     assert!(refused > 0, "some flips must be noticed");
+}
+
+#[test]
+fn who_reads_while_rows_go_to_the_file_sees_each_result_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = open(folder.path());
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let version = |number: u64| IndexEntry {
+        version: u32::try_from(number).unwrap(),
+        sequence: Sequence(number),
+        collected: Moment::new(i64::try_from(number % 5).unwrap() * 3_600_000, 0).unwrap(),
+        ..entry()
+    };
+    disk.apply(Sequence(2), &[version(1)]).unwrap();
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(|| {
+            let (mut reads, mut newest) = (0, 0);
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) || reads < 100 {
+                let found = disk.scan(entry().patient, Moment::new(0, 0).unwrap(), 100_000).unwrap();
+                let standing: Vec<u32> =
+                    found.iter().filter(|entry| !entry.superseded).map(|entry| entry.version).collect();
+                assert_eq!(standing.len(), 1, "of {} versions", found.len());
+                assert!(standing[0] >= newest, "nothing goes back");
+                newest = standing[0];
+                assert!(disk.latest(entry().result).unwrap().unwrap().version >= newest);
+                reads += 1;
+            }
+        });
+        for number in 2..400 {
+            disk.apply(Sequence(number).next(), &[version(number)]).unwrap();
+            if number % 3 == 0 {
+                disk.flush_soon().unwrap();
+            }
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        reading.join().unwrap();
+    });
 }
 
 #[test]
