@@ -186,7 +186,9 @@ impl Projection {
     }
 
     fn prepare(self, form: u32, tables: &[Table]) -> Result<Self, ProjectionError> {
-        let transaction = self.database.begin_write().map_err(from_engine)?;
+        let mut transaction = self.database.begin_write().map_err(from_engine)?;
+        // As in `flush`: whoever is killed soon after its start would else walk the whole file at the next.
+        transaction.set_quick_repair(true);
         for table in tables.iter().chain([&META]) {
             transaction.open_table(*table).map_err(from_engine)?;
         }
@@ -402,3 +404,46 @@ const META: Table = Table::new("meta");
 const FORM: &[u8] = b"form";
 const APPLIED: &[u8] = b"applied";
 const SEAL: u8 = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const ROWS: Table = TableDefinition::new("rows");
+
+    /// Says whether the engine walks a file that was left as it is now.
+    fn is_walked(path: &Path) -> bool {
+        let left = path.with_extension("left");
+        std::fs::copy(path, &left).unwrap();
+        let walked = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&walked);
+        let database =
+            Database::builder().set_repair_callback(move |_| seen.store(true, Ordering::Relaxed)).open(&left);
+        database.unwrap();
+        walked.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn a_file_left_by_a_kill_is_opened_without_walking_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.redb");
+        let projection = Projection::open(&path, 1, 1 << 20, &[ROWS]).unwrap();
+        assert!(!is_walked(&path), "just made");
+        let fill = |next| {
+            projection.write(Sequence(next), |transaction| {
+                (0..1_000_u64).try_for_each(|key| put(transaction, ROWS, &(next * 1_000 + key).to_be_bytes(), b"row"))
+            })
+        };
+        fill(1).unwrap();
+        assert!(!is_walked(&path), "written to since");
+        projection.flush().unwrap();
+        fill(2).unwrap();
+        assert!(!is_walked(&path), "flushed");
+        drop(projection);
+        let _projection = Projection::open(&path, 1, 1 << 20, &[ROWS]).unwrap();
+        assert!(!is_walked(&path), "opened again");
+    }
+}

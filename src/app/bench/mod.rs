@@ -4,6 +4,7 @@
 pub mod accuracy;
 mod cds;
 mod check;
+mod counts;
 mod data;
 mod dicom;
 mod fetch;
@@ -103,6 +104,12 @@ pub enum What {
     Cds,
     /// Prompts against labelled cases: precision, recall, and every disagreement with both reasons.
     Accuracy(AccuracyArgs),
+    /// One piece of work, for counting its instructions.
+    #[command(hide = true)]
+    Count {
+        /// Which.
+        work: counts::Work,
+    },
     /// The start of the hub, after an orderly end and after kill -9; the yardstick is the start of an empty one.
     Start,
 }
@@ -194,6 +201,9 @@ impl BenchError {
 /// # Errors
 /// [`BenchError`]; nothing was measured.
 pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Result<(), BenchError> {
+    if let What::Count { work } = args.what {
+        return counts::run(work);
+    }
     if let What::Accuracy(accuracy) = &args.what {
         return Ok(accuracy::run(accuracy, args.json, out)?);
     }
@@ -207,7 +217,7 @@ pub fn run(args: &BenchArgs, clock: Arc<dyn Clock>, out: &mut dyn Write) -> Resu
             What::Dicom(archives) => dicom::run(args, archives, &mut region, &clock).await,
             What::Fetch => fetch::run(args, &mut region, &clock).await,
             What::Cds => cds::run(args, &mut region, &clock).await,
-            What::Start | What::Accuracy(_) => start::run(args, &mut region, &clock).await,
+            What::Start | What::Accuracy(_) | What::Count { .. } => start::run(args, &mut region, &clock).await,
         }
     })?;
     report.write(args.json, out).map_err(BenchError::io("write the report"))

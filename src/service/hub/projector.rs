@@ -276,7 +276,7 @@ const RHYTHM: Rhythm = Rhythm { pace: Duration::ZERO, rest: Duration::from_secs(
 /// Most records applied in one step.
 const GROUP_RECORDS_MAX: usize = 512;
 /// Most bytes of records read for one step; one more record may lie beyond.
-const GROUP_BYTES_MAX: usize = 32 << 20;
+const GROUP_BYTES_MAX: usize = 4 << 20;
 /// Records, and bytes of records, after which the engines write to disk: at most so many are applied again after a crash,
 /// which takes about two seconds.
 const FLUSH_RECORDS: u64 = 10_000;
