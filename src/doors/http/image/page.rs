@@ -35,7 +35,8 @@ fn content(opened: &Opening, language: Language) -> Markup {
         link rel="stylesheet" href=(assets::path("viewer.css"));
         div id="viewer" class="viewer" data-study=(study.study_uid) data-language=(pages::tag(language))
             data-reading=(say(READING)) data-failed=(say(FAILED)) data-download=(say(DOWNLOAD))
-            data-instances=(say(INSTANCES)) data-frame=(say(FRAME)) data-series=(say(SERIES)) data-away=(say(AWAY)) {
+            data-instance=(say(INSTANCE)) data-instances=(say(INSTANCES)) data-frame=(say(FRAME)) data-series=(say(SERIES))
+            data-away=(say(AWAY)) {
             aside class="series" {
                 p class="small soft about" {
                     (shown::hospital(&opened.result, language)) br;
@@ -79,11 +80,16 @@ fn facts(series: &pb::Series, language: Language) -> Markup {
         div class="grow" {
             strong class="break" { (series.modality) " " (description) }
             div class="small soft" {
-                (series.instances) " " (INSTANCES.to(language))
+                (series.instances) " " (images(series.instances).to(language))
                 @if !series.slice_thickness_mm.is_empty() { " · " (series.slice_thickness_mm) " mm" }
             }
         }
     }
+}
+
+/// Gives the word for so many images.
+fn images(count: u32) -> Text {
+    if count == 1 { INSTANCE } else { INSTANCES }
 }
 
 fn toolbar(study: &pb::ImagingStudy, language: Language) -> Markup {
@@ -118,6 +124,7 @@ const WINDOWS: [(&str, &str, Text); 5] = [
 ];
 const TITLE: Text = Text::new("影像", "Images");
 const SERIES: Text = Text::new("序列", "Series");
+const INSTANCE: Text = Text::new("幅", "image");
 const INSTANCES: Text = Text::new("幅", "images");
 const FRAME: Text = Text::new("帧", "frame");
 const READING: Text = Text::new("正在读取影像…", "Reading the images…");

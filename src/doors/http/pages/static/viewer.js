@@ -244,6 +244,8 @@
     if (middle && !middle.text) {
       const image = element('img');
       image.alt = '';
+      // What cannot be drawn is told at the large picture.
+      image.addEventListener('error', () => image.remove());
       image.src = instancePath(series, middle) + '/rendered?accept=image/jpeg&viewport=96,96';
       thumb.appendChild(image);
     }
@@ -257,8 +259,10 @@
     return item;
   }
 
+  const images = (count) => count + ' ' + (count === 1 ? say.instance : say.instances);
+
   function count(series) {
-    return series.instances.length + ' ' + say.instances + (series.thickness ? ' · ' + series.thickness + ' mm' : '');
+    return images(series.instances.length) + (series.thickness ? ' · ' + series.thickness + ' mm' : '');
   }
 
   function list() {
@@ -289,10 +293,10 @@
     } else if (told.series.length) {
       choose(told.series[0].uid);
     }
-    const failed = told.failed.length ? ' · ' + told.failed.length + ' ' + say.instances + ' ' + say.failed : '';
+    const failed = told.failed.length ? ' · ' + images(told.failed.length) + ' ' + say.failed : '';
     byId('progress').textContent = told.known < told.total
       ? say.reading + ' ' + told.known + ' / ' + told.total
-      : told.total + ' ' + say.instances + failed;
+      : images(told.total) + failed;
     viewer.dataset.known = told.known + '/' + told.total;
     if (told.away) { byId('progress').textContent = told.away; }
     if (!told.series.length && told.failed.length) { tell(told.failed[0].text); }
