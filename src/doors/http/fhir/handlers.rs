@@ -171,7 +171,7 @@ async fn search(
     let gathered = match kind {
         "Patient" => search_patient(door, reader, &search).await?,
         _ if searchable.of_patient => {
-            let patient = patient_of(&search)?;
+            let patient = patient_of(door, reader, kind, &search).await?;
             let patient = patient.filter(|patient| own(reader, *patient));
             gather(door, reader, kind, &search, patient).await?
         }
@@ -246,11 +246,28 @@ async fn resolved(door: &Arc<FhirDoor>, system: &str, value: &str) -> Result<Opt
     Ok(named.and_then(|name| Pseudonym::try_from(name.as_ref()).ok()))
 }
 
-/// Gives the patient that a search names; one that nobody has matches nothing.
-fn patient_of(search: &Search) -> Result<Option<Pseudonym>, Refusal> {
-    let named = search.only_reference(&["patient", "subject"]).map(pseudonym);
-    let text = "name one patient: patient=..; listings without one are not given";
-    named.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "required", text))
+/// Gives the patient that a search names, or whose the one resource is that it names; nobody's matches nothing.
+async fn patient_of(
+    door: &Arc<FhirDoor>,
+    reader: &Reader,
+    kind: &'static str,
+    search: &Search,
+) -> Result<Option<Pseudonym>, Refusal> {
+    if let Some(named) = search.only_reference(&["patient", "subject"]) {
+        return Ok(pseudonym(named));
+    }
+    let Some(id) = search.only_id() else {
+        let text = "name one patient: patient=.., or one _id; listings without either are not given";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "required", text));
+    };
+    let (door, viewer, id) = (Arc::clone(door), reader.viewer(), id.to_owned());
+    blocking(move || match kind {
+        "Observation" | "ImagingStudy" | "DocumentReference" => results::owner(&door, viewer, &id),
+        "ServiceRequest" => records::ordered_for(&door, viewer, &id),
+        // The ids of the other kinds begin with the patient's.
+        _ => Ok(id.get(..PSEUDONYM_DIGITS).and_then(pseudonym)),
+    })
+    .await
 }
 
 /// Says whether a reader may ask about a patient: one who reads for oneself, about oneself alone.
@@ -285,5 +302,6 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> +
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::of(Fault::Broken, "")))
 }
 
+const PSEUDONYM_DIGITS: usize = 32;
 const IDENTIFIERS: &str = "urn:concord:identifier:";
 const ASKED_BYTES_MAX: usize = 1_024;

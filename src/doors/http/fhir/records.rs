@@ -57,7 +57,10 @@ pub fn search(
         Candidate { place: Cursor::new(unix_ms, id), resource }
     });
     let page = search.page(candidates.collect());
-    Ok(Gathered { page, included: Vec::new(), patient, touched: Vec::new() })
+    // Nothing but the patient comes along with a record.
+    let wanted = !search.includes.is_empty() && !page.matches.is_empty();
+    let included = patient.filter(|_| wanted).map(|patient| people::patient(&door.context(), patient));
+    Ok(Gathered { page, included: included.into_iter().collect(), patient, touched: Vec::new() })
 }
 
 /// Reads one record by its id.
@@ -74,10 +77,8 @@ pub fn read(door: &FhirDoor, reader: &Reader, kind: &str, id: &str) -> Result<On
         }
         "Basic" => read_basic(door, reader, id),
         "ServiceRequest" => {
-            let (check, line) = id.split_once('-').ok_or_else(Refusal::missing)?;
-            let (check, line) =
-                (check.parse().map_err(|_| Refusal::missing())?, line.parse().map_err(|_| Refusal::missing())?);
-            let found = door.hub.checked_line(reader.viewer(), Sequence(check), line)?.ok_or_else(Refusal::missing)?;
+            let (check, line) = read_request_id(id).ok_or_else(Refusal::missing)?;
+            let found = door.hub.checked_line(reader.viewer(), check, line)?.ok_or_else(Refusal::missing)?;
             let resource = request(&found);
             same(resource, id, found.patient)
         }
@@ -91,6 +92,15 @@ pub fn read(door: &FhirDoor, reader: &Reader, kind: &str, id: &str) -> Result<On
             find(consents(door, reader, patient)?, id, patient)
         }
     }
+}
+
+/// Finds for whom an order line was, by its id; nobody where there is none that may be seen.
+///
+/// # Errors
+/// [`Refusal`]; nothing may be shown.
+pub fn ordered_for(door: &FhirDoor, viewer: Viewer, id: &str) -> Result<Option<Pseudonym>, Refusal> {
+    let Some((check, line)) = read_request_id(id) else { return Ok(None) };
+    Ok(door.hub.checked_line(viewer, check, line)?.map(|found| found.patient))
 }
 
 fn organisations(door: &FhirDoor) -> Result<Dated, Refusal> {
@@ -176,6 +186,11 @@ fn request(found: &CheckedLine) -> Json {
 
 fn request_id(check: Sequence, line: usize) -> String {
     format!("{check}-{line}")
+}
+
+fn read_request_id(id: &str) -> Option<(Sequence, usize)> {
+    let (check, line) = id.split_once('-')?;
+    Some((Sequence(check.parse().ok()?), line.parse().ok()?))
 }
 
 /// Writes the accesses that a reader may see: the patient and who oversees all, an organisation its own.

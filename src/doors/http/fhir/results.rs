@@ -137,7 +137,7 @@ pub fn read(door: &FhirDoor, viewer: Viewer, kind: &str, id: &str, version: Opti
             if resource.is_empty() || document_id(&told, place) != id {
                 return Err(Refusal::missing());
             }
-            Ok(one(resource, &readable, None))
+            Ok(One { version: Some(version.to_string()), ..one(resource, &readable, None) })
         }
         "Provenance" => {
             let (name, version) = id.rsplit_once('-').ok_or_else(Refusal::missing)?;
@@ -182,6 +182,21 @@ fn report_results(door: &FhirDoor, viewer: Viewer, id: &str) -> Result<Vec<Reada
 fn one(resource: Json, readable: &Readable, updated: Option<Moment>) -> One {
     let touched = vec![(readable.name, readable.basis)];
     One { resource, version: None, updated, patient: Some(readable.found.entry.patient), touched }
+}
+
+/// Finds whose a result or its original is, by the id. Also that of a result which may not be seen is told, so that who
+/// asked for it is recorded; nothing of it is found afterwards.
+///
+/// # Errors
+/// [`Refusal`]; nothing may be shown.
+pub fn owner(door: &FhirDoor, viewer: Viewer, id: &str) -> Result<Option<Pseudonym>, Refusal> {
+    let name = read_document_id(id).map_or(id, |(name, _, _)| name);
+    let Some(name) = result_name(name) else { return Ok(None) };
+    Ok(match door.hub.named(viewer, name, None)? {
+        Named::Readable(readable) => Some(readable.found.entry.patient),
+        Named::Denied(patient) => Some(patient),
+        Named::Missing | Named::Withdrawn => None,
+    })
 }
 
 fn named(door: &FhirDoor, viewer: Viewer, name: &str, version: Option<u32>) -> Result<Readable, Refusal> {

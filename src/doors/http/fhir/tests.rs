@@ -213,7 +213,30 @@ async fn versions_stay_readable_and_what_was_withdrawn_is_gone() {
     let documents = desk.found(OWN, &format!("DocumentReference?patient={}", patient())).await;
     assert_eq!(documents[0]["relatesTo"][0]["code"], "replaces");
     let target = documents[0]["relatesTo"][0]["target"]["reference"].as_str().unwrap();
-    assert_eq!(desk.get(OWN, target).await.body["status"], "superseded");
+    let earlier = desk.get(OWN, target).await;
+    assert_eq!(
+        (&earlier.body["status"], &earlier.headers[header::ETAG]),
+        (&"superseded".into(), &"W/\"1\"".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn one_id_names_its_patient_and_only_what_may_be_seen_is_found() {
+    let mut desk = Desk::open().await;
+    let result = desk.result(1, 10);
+    desk.publish(&[result]).await;
+    for kind in ["Observation", "DiagnosticReport", "DocumentReference"] {
+        let known = desk.found(OWN, &format!("{kind}?patient={}", patient())).await;
+        let path = format!("{kind}?_id={}", known[0]["id"].as_str().unwrap());
+        assert_eq!(desk.found(OWN, &path).await, known, "{kind}");
+        assert!(desk.found(OTHER, &path).await.is_empty(), "{kind}");
+        assert_eq!(desk.accesses()[0].organisation, HOSPITAL, "{kind}: who asked for what may not be seen is recorded");
+    }
+    let recorded = desk.accesses().len();
+    for id in ["x", "a%20b", &"0".repeat(32), &patient()[..31]] {
+        assert!(desk.found(OWN, &format!("Observation?_id={id}")).await.is_empty(), "{id}");
+    }
+    assert_eq!(desk.accesses().len(), recorded, "nobody was looked at");
 }
 
 #[tokio::test]
@@ -348,6 +371,10 @@ async fn an_order_its_decision_and_the_qualification_behind_it_are_read() {
 
     let orders = desk.found(OTHER, &format!("ServiceRequest?patient={}", patient())).await;
     assert_eq!((&orders[0]["status"], &orders[0]["code"]["coding"][0]["code"]), (&"revoked".into(), &"L01001".into()));
+    let order = format!("ServiceRequest?_id={}&_include=ServiceRequest:patient", orders[0]["id"].as_str().unwrap());
+    let found = desk.found(OTHER, &order).await;
+    assert_eq!((found.len(), &found[0], &found[1]["id"]), (2, &orders[0], &patient().into()));
+    assert!(desk.found(OWN, &order).await.is_empty(), "whose order it is not");
     let decisions = desk.found(OTHER, &format!("Basic?code=mutual-recognition-decision&patient={}", patient())).await;
     let decision = format!("Basic/{}", decisions[0]["id"].as_str().unwrap());
     assert_eq!(desk.get(OTHER, &decision).await.body, decisions[0]);

@@ -149,6 +149,15 @@ impl Search {
         }
     }
 
+    /// Gives the one id that is asked for, if it is one and only one.
+    pub fn only_id(&self) -> Option<&str> {
+        let mut found = self.tests("_id");
+        match (found.next()?.any.as_slice(), found.next()) {
+            ([Test::Token(Token { system: None, code: Some(id) })], None) => Some(id),
+            _ => None,
+        }
+    }
+
     /// Gives the tests of the parameters of a name.
     pub fn tests<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Filter> {
         self.filters.iter().filter(move |filter| filter.parameter.name == name)

@@ -116,7 +116,7 @@ pub const SEARCHABLE: &[Searchable] = &[
         sort: Some("date"),
         includes: &["Observation:patient", "Observation:subject", "Observation:performer"],
         reverse_includes: &["Provenance:target", "DiagnosticReport:result"],
-        documentation: "One laboratory result. A search names the patient.",
+        documentation: "One laboratory result. A search names the patient, or one `_id`.",
     },
     Searchable {
         kind: "DiagnosticReport",
@@ -143,7 +143,8 @@ pub const SEARCHABLE: &[Searchable] = &[
             "DiagnosticReport:result",
         ],
         reverse_includes: &["Provenance:target"],
-        documentation: "The results of one report, each in its latest version. A search names the patient.",
+        documentation: "The results of one report, each in its latest version. A search names the patient, \
+                        or one `_id`.",
     },
     Searchable {
         kind: "ImagingStudy",
@@ -162,7 +163,7 @@ pub const SEARCHABLE: &[Searchable] = &[
         sort: Some("started"),
         includes: &["ImagingStudy:patient", "ImagingStudy:subject"],
         reverse_includes: &["Provenance:target"],
-        documentation: "One study of images, by series. A search names the patient.",
+        documentation: "One study of images, by series. A search names the patient, or one `_id`.",
     },
     Searchable {
         kind: "DocumentReference",
@@ -185,7 +186,7 @@ pub const SEARCHABLE: &[Searchable] = &[
         includes: &["DocumentReference:patient", "DocumentReference:subject", "DocumentReference:custodian"],
         reverse_includes: &[],
         documentation: "One original as the hospital keeps it, with its SHA-256. Its bytes are fetched over \
-                        concord.v1.Retrieval. A search names the patient.",
+                        concord.v1.Retrieval. A search names the patient, or one `_id`.",
     },
     Searchable {
         kind: "ServiceRequest",
@@ -203,7 +204,8 @@ pub const SEARCHABLE: &[Searchable] = &[
         sort: Some("authored"),
         includes: &["ServiceRequest:patient", "ServiceRequest:subject"],
         reverse_includes: &[],
-        documentation: "An order line that was checked and prompted, as the hub knows it. A search names the patient.",
+        documentation: "An order line that was checked and prompted, as the hub knows it. A search names the patient, \
+                        or one `_id`.",
     },
     Searchable {
         kind: "Basic",
@@ -256,7 +258,7 @@ pub const SEARCHABLE: &[Searchable] = &[
         includes: &[],
         reverse_includes: &[],
         documentation: "An access to a patient's results, in the shape of IHE BALP, the newest 500. A search names the \
-                        patient.",
+                        patient, or one `_id`.",
     },
     Searchable {
         kind: "Consent",
@@ -275,7 +277,8 @@ pub const SEARCHABLE: &[Searchable] = &[
         sort: Some("date"),
         includes: &[],
         reverse_includes: &[],
-        documentation: "A consent of a patient, without the secrets of links. A search names the patient.",
+        documentation: "A consent of a patient, without the secrets of links. A search names the patient, \
+                        or one `_id`.",
     },
     Searchable {
         kind: "Organization",
