@@ -6,6 +6,7 @@ pub mod cds;
 pub mod client;
 pub mod fhir;
 pub mod image;
+mod opening;
 pub mod operations;
 pub mod pages;
 pub mod paths;

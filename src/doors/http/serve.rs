@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected;
 use tower::ServiceExt;
 
+use crate::doors::http::opening::Opened;
 use crate::doors::http::remainder::awaited;
 use crate::doors::tls::PeerStream;
 
@@ -36,8 +37,8 @@ pub async fn serve(
             request.extensions_mut().insert(peer.clone());
             awaited(request)
         });
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let stream = TokioIo::new(Opened::new(stream, HEADERS_WAIT_MAX));
+        let connection = builder.serve_connection_with_upgrades(stream, TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         connections.spawn(async move {
             if let Err(error) = connection.await {
@@ -67,7 +68,7 @@ fn builder() -> Builder<TokioExecutor> {
     builder
 }
 
-/// Also how long an idle HTTP/1.1 connection is kept.
+/// Also how long a connection may take to its first bytes, and how long an idle one of HTTP/1.1 is kept.
 const HEADERS_WAIT_MAX: Duration = Duration::from_secs(30);
 const HEADERS_BYTES_MAX: usize = 64 << 10;
 const CONNECTION_REQUESTS_MAX: u32 = 128;
@@ -83,12 +84,19 @@ mod tests {
 
     use super::*;
 
-    /// Opens an HTTP/2 connection on which nothing is answered but by hand. Source: RFC 9113, 3.4.
-    async fn connection() -> DuplexStream {
-        let (mut near, far) = tokio::io::duplex(1 << 20);
+    /// Opens a connection that has said nothing, and may for so long; `/` is never answered.
+    fn silent(wait_max: Duration) -> DuplexStream {
+        let (near, far) = tokio::io::duplex(1 << 20);
         let doors = Router::new().route("/", get(pending::<()>)).route("/well", get(async || "well"));
         let service = TowerToHyperService::new(doors);
-        tokio::spawn(async move { builder().serve_connection(TokioIo::new(far), service).await.map_err(drop) });
+        let far = TokioIo::new(Opened::new(far, wait_max));
+        tokio::spawn(async move { builder().serve_connection(far, service).await.map_err(drop) });
+        near
+    }
+
+    /// Opens an HTTP/2 connection. Source: RFC 9113, 3.4.
+    async fn connection() -> DuplexStream {
+        let mut near = silent(HEADERS_WAIT_MAX);
         near.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         near.write_all(&frame(4, 0, 0, &[])).await.unwrap();
         near
@@ -118,6 +126,17 @@ mod tests {
             if stream != 0 {
                 return (head[3], stream, payload);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_does_not_say_what_it_wants_is_closed() {
+        for said in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
+            let mut near = silent(Duration::from_millis(200));
+            near.write_all(said).await.unwrap();
+            let mut answered = Vec::new();
+            let closed = tokio::time::timeout(HEADERS_WAIT_MAX, near.read_to_end(&mut answered)).await;
+            assert!(closed.is_ok() && answered.is_empty(), "{said:?}: {answered:?}");
         }
     }
 
