@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 use tokio_stream::StreamExt;
 
 use crate::domain::fault::Fault;
@@ -43,8 +44,25 @@ pub struct Opening {
 /// Opens links, and brings what stands behind them.
 pub struct Viewing<E> {
     exchange: E,
-    openings: Capabilities<Arc<Opening>>,
+    openings: Capabilities<Link>,
     random: fn() -> [u8; 32],
+}
+
+/// A link as it stands.
+#[derive(Debug, Clone)]
+struct Link {
+    opening: Arc<Opening>,
+    /// Nothing before it was followed.
+    asked: Option<Asked>,
+}
+
+/// When the exchange said that a link may be opened.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// The minute since 1970 that names the record of the view.
+    minute: i64,
+    /// The last time, in milliseconds since 1970.
+    at_unix_ms: i64,
 }
 
 impl<E: Exchange> Viewing<E> {
@@ -60,31 +78,77 @@ impl<E: Exchange> Viewing<E> {
 
     /// Makes the capability that opens something; it goes into the path of a URL and lasts an hour.
     pub fn link(&self, opening: Opening) -> String {
-        self.openings.put((self.random)(), Arc::new(opening))
+        self.openings.put((self.random)(), Link { opening: Arc::new(opening), asked: None })
     }
 
-    /// Follows a link: the view is recorded, once for each grant, before anything is given.
+    /// Follows a link: the view is recorded, once for each grant, before anything is given. Whether it may be given is
+    /// asked again every few seconds, so that what a patient takes back ends behind links that stand open.
     ///
     /// # Errors
     /// [`Refused`]; `Missing` where the link has ended or never was.
     pub async fn open(&self, capability: &str, now_unix_ms: i64) -> Result<Arc<Opening>, Refused> {
-        let opening = self.openings.find(capability).ok_or_else(ended)?;
-        let holds = |grant: &pb::Grant| grant.expires_unix_ms > now_unix_ms.saturating_add(GRANT_REST_MS);
-        if opening.grant.as_ref().is_some_and(holds) || opening.prompt_id.is_empty() {
+        let Link { opening, asked } = self.openings.find(capability).ok_or_else(ended)?;
+        let (prompted, granted) = (!opening.prompt_id.is_empty(), opening.grant.as_ref());
+        if !prompted && granted.is_some() {
             return Ok(opening);
         }
+        let holds = |grant: &pb::Grant| grant.expires_unix_ms > now_unix_ms.saturating_add(GRANT_REST_MS);
+        let asked = asked.filter(|_| !prompted || granted.is_some_and(holds));
+        if asked.is_some_and(|asked| now_unix_ms.saturating_sub(asked.at_unix_ms) < ASK_AGAIN_MS) {
+            return Ok(opening);
+        }
+        // The minute lets a view that lasts longer than its grant be recorded again, and a reload not.
+        let minute = asked.map_or_else(|| now_unix_ms.div_euclid(60_000), |asked| asked.minute);
+        let opened = if prompted {
+            let viewed = self.viewed(&opening, view_key(capability, minute)).await?;
+            let standing = Some((viewed.standing_version, viewed.standing_status()));
+            let grant = granted.filter(|_| asked.is_some()).cloned().or(viewed.grant);
+            Arc::new(Opening { grant, standing, ..(*opening).clone() })
+        } else {
+            self.still_listed(&opening).await?;
+            opening
+        };
+        let asked = Some(Asked { minute, at_unix_ms: now_unix_ms });
+        self.openings.replace(capability, Link { opening: Arc::clone(&opened), asked });
+        Ok(opened)
+    }
+
+    async fn viewed(&self, opening: &Opening, event_key: String) -> Result<pb::AcknowledgeResponse, Refused> {
         let event = pb::AcknowledgeRequest {
-            // The minute lets a view that lasts longer than its grant be recorded again, and a reload not.
-            event_key: view_key(capability, now_unix_ms.div_euclid(60_000)),
+            event_key,
             actor: Some(opening.actor.clone()),
             prompt_id: opening.prompt_id.clone(),
             event: Event::Viewed.into(),
         };
-        let viewed = self.exchange.acknowledge(&opening.caller, event).await?;
-        let standing = Some((viewed.standing_version, viewed.standing_status()));
-        let opened = Arc::new(Opening { grant: viewed.grant, standing, ..(*opening).clone() });
-        self.openings.replace(capability, Arc::clone(&opened));
-        Ok(opened)
+        self.exchange.acknowledge(&opening.caller, event).await
+    }
+
+    /// Finds a result that was listed, and not prompted, in a list that is recorded again.
+    async fn still_listed(&self, opening: &Opening) -> Result<(), Refused> {
+        let listed = self.results(opening).await?;
+        if listed.degraded.is_some() {
+            return Err(refused(Fault::Busy, "the exchange cannot be asked now; try again"));
+        }
+        let own = |other: &pb::ResultSummary| {
+            (&other.organisation, &other.result_id) == (&opening.result.organisation, &opening.result.result_id)
+        };
+        if listed.results.iter().any(own) { Ok(()) } else { Err(ended()) }
+    }
+
+    /// Lists the results of a year of the patient whose result was opened.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing may be listed.
+    pub async fn results(&self, opening: &Opening) -> Result<pb::RecentResultsResponse, Refused> {
+        let sent = pb::RecentResultsRequest {
+            patient: Some(opening.patient.clone()),
+            actor: Some(opening.actor.clone()),
+            visit: Some(opening.visit.clone()),
+            hours: YEAR_HOURS,
+            limit: RESULTS_MAX,
+            language: opening.language.into(),
+        };
+        self.exchange.recent_results(&opening.caller, sent, Instant::now()).await
     }
 
     /// Brings a whole original of what was opened, of at most `bytes_max`.
@@ -123,6 +187,10 @@ fn refused(fault: Fault, text: &str) -> Refused {
 
 const LINK_LIFETIME: Duration = Duration::from_secs(3_600);
 const LINKS_MAX: usize = 100_000;
+/// After this long it is asked again whether a link may be opened, in milliseconds.
+const ASK_AGAIN_MS: i64 = 5_000;
+const YEAR_HOURS: u32 = 8_760;
+const RESULTS_MAX: u32 = 500;
 /// A grant that ends sooner is not begun with, in milliseconds.
 const GRANT_REST_MS: i64 = 60_000;
 

@@ -17,7 +17,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
-use tokio::time::Instant;
 
 use crate::domain::fault::Fault;
 use crate::doors::http::pages;
@@ -93,19 +92,9 @@ impl<E: Exchange> ViewParts<E> {
     /// Lists the patient's other laboratory results of a year; nothing where they cannot be had, and for images.
     async fn others(&self, opened: &Opening) -> Option<Vec<pb::ResultSummary>> {
         let Some(pb::result_summary::Content::LaboratoryResult(_)) = opened.result.content else { return None };
-        let sent = pb::RecentResultsRequest {
-            patient: Some(opened.patient.clone()),
-            actor: Some(opened.actor.clone()),
-            visit: Some(opened.visit.clone()),
-            hours: YEAR_HOURS,
-            limit: RESULTS_MAX,
-            language: opened.language.into(),
-        };
-        let listed = self.viewing.exchange().recent_results(&opened.caller, sent, Instant::now()).await;
+        let listed = self.viewing.results(opened).await;
         listed.ok().filter(|listed| listed.degraded.is_none()).map(|listed| listed.results)
     }
 }
 
 const ORIGINAL_BYTES_MAX: u64 = 64 << 20;
-const YEAR_HOURS: u32 = 8_760;
-const RESULTS_MAX: u32 = 500;

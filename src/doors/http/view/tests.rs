@@ -16,16 +16,22 @@ use crate::wire::pb::Language;
 struct Desk {
     door: Router,
     viewing: Arc<Viewing<Fake>>,
+    clock: Arc<ManualClock>,
 }
 
 impl Desk {
     fn new(fake: &Fake) -> Self {
         let clock = Arc::new(ManualClock::new(Moment::new(1_780_000_000_000 + 5 * 3_600_000, 480).unwrap()));
         let viewing = Arc::new(Viewing::new(fake.clone(), random::bytes));
-        Self { door: router(ViewParts { viewing: Arc::clone(&viewing), clock }).into_router(), viewing }
+        let parts = ViewParts { viewing: Arc::clone(&viewing), clock: Arc::clone(&clock) as Arc<dyn Clock> };
+        Self { door: router(parts).into_router(), viewing, clock }
     }
 
     fn link(&self, result: pb::ResultSummary, language: Language) -> String {
+        self.link_of(result, language, &[1; 16])
+    }
+
+    fn link_of(&self, result: pb::ResultSummary, language: Language, prompt_id: &[u8]) -> String {
         let opening = Opening {
             caller: caller(),
             actor: pb::Actor::default(),
@@ -33,7 +39,7 @@ impl Desk {
             visit: pb::Visit::default(),
             result,
             evidence: Some(pb::Evidence { mark: "全国HR".into(), ..Default::default() }),
-            prompt_id: vec![1; 16].into(),
+            prompt_id: Bytes::copy_from_slice(prompt_id),
             grant: None,
             standing: None,
             language,
@@ -81,6 +87,49 @@ async fn a_view_is_recorded_before_anything_is_shown() {
     let events = fake.with(|state| state.events.clone());
     assert!(events.len() == 1 && events[0].event() == pb::acknowledge_request::Event::Viewed, "{events:?}");
     assert_eq!(desk.visit("/view/unknown").await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_may_no_longer_be_shown_ends_behind_a_link_that_stands_open() {
+    let fake = Fake::default();
+    let desk = Desk::new(&fake);
+    let path = desk.link(result("L01001", "5.9"), Language::En);
+    fake.with(|state| state.original = Some(Bytes::from_static(b"MSH|")));
+    for _ in 0..2 {
+        assert_eq!(desk.page(&path).await.0, StatusCode::OK);
+    }
+    assert_eq!(fake.with(|state| state.events.len()), 1, "a reload asks nobody");
+    desk.clock.advance(5_000);
+    assert_eq!(desk.page(&path).await.0, StatusCode::OK);
+    let events = fake.with(|state| state.events.clone());
+    assert!(events.len() == 2 && events[0] == events[1], "asked again, and recorded once: {events:?}");
+
+    fake.with(|state| state.refuses = Some(Fault::Denied));
+    desk.clock.advance(5_000);
+    for path in [path.clone(), format!("{path}/originals/{}", hex::encode([7; 32]))] {
+        let (status, page) = desk.page(&path).await;
+        assert!(status == StatusCode::FORBIDDEN && !page.contains("5.9") && !page.contains("MSH"), "{page}");
+    }
+    fake.with(|state| state.refuses = None);
+    assert_eq!(desk.page(&path).await.0, StatusCode::OK, "what is given again is shown again");
+}
+
+#[tokio::test]
+async fn what_was_listed_is_shown_while_it_is_listed() {
+    let fake = Fake::default();
+    let desk = Desk::new(&fake);
+    let path = desk.link_of(result("L01001", "5.9"), Language::En, &[]);
+    for (recent, status) in [
+        (None, StatusCode::FORBIDDEN),
+        (Some(vec![earlier(4, "4.2", 30)]), StatusCode::NOT_FOUND),
+        (Some(vec![result("L01001", "5.9")]), StatusCode::OK),
+        (Some(Vec::new()), StatusCode::NOT_FOUND),
+    ] {
+        fake.with(|state| state.recent = recent);
+        desk.clock.advance(5_000);
+        let (found, page) = desk.page(&path).await;
+        assert_eq!((found, page.contains("5.9")), (status, status == StatusCode::OK), "{page}");
+    }
 }
 
 #[tokio::test]
