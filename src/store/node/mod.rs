@@ -237,9 +237,26 @@ impl NodeState {
         &self,
         tree: &Tree,
         prefix: &[u8],
+        visitor: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        self.visit_rows(guarded(|| Ok(tree.scan_prefix(prefix)))?, visitor)
+    }
+
+    /// Visits the rows whose keys are not below `first`, in the order of their keys, until told to stop.
+    fn visit_from(
+        &self,
+        tree: &Tree,
+        first: &[u8],
+        visitor: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ProjectionError>,
+    ) -> Result<(), ProjectionError> {
+        self.visit_rows(guarded(|| Ok(tree.range(first..)))?, visitor)
+    }
+
+    fn visit_rows(
+        &self,
+        mut rows: sled::Iter,
         mut visitor: impl FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, ProjectionError>,
     ) -> Result<(), ProjectionError> {
-        let mut rows = guarded(|| Ok(tree.scan_prefix(prefix)))?;
         while let Some((key, value)) = guarded(|| rows.next().transpose())? {
             if visitor(&key, unseal(SEAL, &key, &value)?)?.is_break() {
                 break;

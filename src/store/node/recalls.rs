@@ -87,10 +87,9 @@ impl NodeState {
     /// [`ProjectionError`]; rebuild.
     pub fn recalls_from(&self, from: Sequence, most: usize) -> Result<Vec<Sequence>, ProjectionError> {
         let mut open = Vec::new();
-        self.visit_until(&self.trees.recall_order, &[], |key, value| {
-            let record = Sequence(Unpacker::new(key).long()?);
-            if record >= from && self.is_recall_open(RecallId::new(Unpacker::new(value).bytes()?))? {
-                open.push(record);
+        self.visit_from(&self.trees.recall_order, &from.0.to_be_bytes(), |key, value| {
+            if self.is_recall_open(RecallId::new(Unpacker::new(value).bytes()?))? {
+                open.push(Sequence(Unpacker::new(key).long()?));
             }
             Ok(if open.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
@@ -141,7 +140,10 @@ impl NodeChange<'_> {
         })?;
         for open in closed {
             let id = open.last_chunk().copied().map(RecallId::new).ok_or(Unsealed)?;
-            self.put(&self.trees.recalls, id.as_bytes(), &known(record_of(&open)?, true))?;
+            let record = record_of(&open)?;
+            self.put(&self.trees.recalls, id.as_bytes(), &known(record, true))?;
+            self.remove(&self.trees.recall_order, &record.0.to_be_bytes())?;
+            // Last, so that all of it is done again where the process ends within.
             self.remove(&self.trees.open_recalls, &open)?;
         }
         Ok(())

@@ -6,6 +6,7 @@ use super::world::World;
 use crate::domain::id::{Pseudonym, RecallId};
 use crate::domain::log::Sequence;
 use crate::ports::clock::Clock;
+use crate::service::node::ledger::NodeRecord;
 use crate::wire::pb;
 
 fn recall(number: u8, practitioner: &str, result: u8) -> pb::Recall {
@@ -55,9 +56,18 @@ async fn a_recall_is_kept_once_and_offered_until_somebody_takes_note() {
     assert!(more.is_err(), "nothing more has come");
 
     assert!(!node.note_recall(RecallId::new([9; 16]), actor()).await.unwrap());
+    assert!(node.note_recall(RecallId::new([1; 16]), actor()).await.unwrap());
+    assert_eq!(numbers(&node.open_recalls("D7", None).await.unwrap()), [2, 4], "the earlier one covers no later one");
+    let mut records = Vec::new();
     for _ in 0..2 {
         assert!(node.note_recall(RecallId::new([2; 16]), actor()).await.unwrap());
+        records.push(node.core.journal.reader().next_sequence());
     }
+    assert_eq!(records[0], records[1], "it is recorded once");
+    assert_eq!(node.core.state.untold_notes(10).unwrap().len(), 2, "the hub has to be told of both");
+    let told = pb::RecallNoteTold { recall_id: vec![1; 16].into() };
+    node.append(NodeRecord::RecallNoteTold(told)).await.unwrap();
+    assert_eq!(node.core.state.untold_notes(10).unwrap().len(), 1);
     assert_eq!(numbers(&node.open_recalls("D7", None).await.unwrap()), [4], "the later one covers the earlier");
     let seen = node.standing().await.unwrap();
     assert_eq!((seen.recalls_open, seen.recalls_age_ms), (2, 60_000), "the first that is open was made a minute ago");
