@@ -11,7 +11,7 @@ use crate::wire::pb;
 
 impl<E: Exchange> Cds<E> {
     /// Writes a card for each recall of the doctor about the patient of which nobody has taken note, the last about each
-    /// result: it covers the earlier ones.
+    /// result: it covers the earlier ones. An urgent one is shown beside a later one that is not.
     pub(super) async fn recalls(
         &self,
         caller: &Caller,
@@ -26,7 +26,7 @@ impl<E: Exchange> Cds<E> {
         let found = self.viewing.exchange().recalls(caller, &request.practitioner, patient, arrived).await;
         let mut last: Vec<pb::Recall> = Vec::new();
         for recall in found {
-            last.retain(|earlier| earlier.result_name != recall.result_name);
+            last.retain(|earlier| earlier.result_name != recall.result_name || (earlier.urgent && !recall.urgent));
             last.push(recall);
         }
         last.sort_by_key(|recall| !recall.urgent);

@@ -496,6 +496,26 @@ async fn the_corpus_is_answered_as_it_expects() {
 }
 
 #[tokio::test]
+async fn an_urgent_recall_is_shown_before_a_later_one_about_the_same_result_that_is_not() {
+    use crate::service::hub::recalls::tests::{say, suspension};
+    let door = Door::open().await;
+    let card = door.cards(&call("order-sign", "i1", &[order("o1", "L01001")])).await.remove(0);
+    let accepted = json!({ "outcome": "accepted", "acceptedSuggestions": [{ "id": "s" }] });
+    assert_eq!(door.decided(&card, 1, accepted).await, StatusCode::OK);
+    let mut entry = result(&door.world, 1, 24);
+    (entry.patient, entry.version) = (door.patient, 2);
+    (entry.status, entry.entered_in_error) = (crate::domain::entry::ResultStatus::Withdrawn, true);
+    door.world.publish(2, &[entry]).await;
+    say(&door.world, suspension(&door.world, -48, "from two days ago")).await;
+    while door.world.hub.requalify_slice().await.unwrap() {}
+
+    let cards = door.cards(&call("order-sign", "i2", &[order("o2", "L01002")])).await;
+    let said: Vec<&str> = cards.iter().map(|card| card["summary"].as_str().unwrap()).collect();
+    let [error, suspended] = said.as_slice() else { panic!("{said:?}") };
+    assert!(error.contains("was entered in error") && suspended.contains("qualification was suspended"), "{said:?}");
+}
+
+#[tokio::test]
 async fn a_recall_is_the_first_card_of_its_doctor_and_patient_until_feedback_takes_note_of_it() {
     let door = Door::open().await;
     let card = door.cards(&call("order-sign", "i1", &[order("o1", "L01001")])).await.remove(0);
