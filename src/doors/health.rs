@@ -153,9 +153,19 @@ mod tests {
             health.found(checks.clone());
             assert_eq!(health.report(), Report { status, checks });
         }
-        assert!(!Status::Failed.is_ready() && Status::Degraded.is_ready());
+        assert!(!Status::Starting.is_ready() && !Status::Failed.is_ready() && Status::Degraded.is_ready());
         health.stop();
         assert_eq!(health.report().status, Status::Stopping);
         assert!(!Status::Stopping.is_ready());
+    }
+
+    #[test]
+    fn whoever_has_not_come_round_for_too_long_is_stuck() {
+        let health = Health::default();
+        health.found(vec![Check::well("disk")]);
+        assert!(health.is_live());
+        let long_ago = Instant::now().checked_sub(LIVE_WAIT_MAX);
+        health.0.looked.lock().unwrap().at = Some(long_ago.unwrap());
+        assert!(!health.is_live());
     }
 }

@@ -269,3 +269,28 @@ async fn secrets_are_copied_when_asked_for_and_for_the_owner_alone() {
     assert_eq!(fs::read_to_string(brought.join("log.key")).unwrap(), "00");
     assert_eq!(mode(&brought.join("log.key")), 0o600);
 }
+
+#[tokio::test]
+async fn a_backup_that_counts_more_records_than_it_holds_is_neither_verified_nor_brought_back() {
+    let (world, folder) = (hub(40).await, tempfile::tempdir().unwrap());
+    let (backup, to) = (folder.path().join("backup"), folder.path().join("to"));
+    let taken = taken(world.folder.path(), &backup).unwrap().manifest;
+    Manifest { records: taken.records + 1, ..taken }.write(&backup).unwrap();
+    for refused in [checked(&backup).unwrap_err(), restored(&backup, &to).unwrap_err()] {
+        assert!(matches!(refused, BackupError::Behind { records: 41, known: 42 }), "{refused}");
+    }
+    assert!(!to.exists());
+}
+
+#[test]
+fn a_file_that_begins_otherwise_than_its_copy_leaves_the_copy_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, copied) = (folder.path().join("source"), folder.path().join("copy"));
+    let extend = |kept: Option<&copy::Kept>, bytes| copy::extend(&source, &copied, kept, bytes, &ProgressBar::hidden());
+    fs::write(&source, "abcdef").unwrap();
+    let kept = copy::Kept { bytes: 3, sha256: extend(None, 3).unwrap() };
+    extend(Some(&kept), 4).unwrap();
+    fs::write(&source, "abXdef").unwrap();
+    assert!(matches!(extend(Some(&kept), 5).unwrap_err(), BackupError::Diverged(_)));
+    assert_eq!(fs::read(&copied).unwrap(), b"abcd");
+}
