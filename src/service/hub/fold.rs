@@ -102,8 +102,10 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
     let telling = |at: Option<&pb::Moment>| recalls::at(at).map(|at| Telling { place, at, change, read_back });
     match &placed.record {
         Record::Batch(record) => {
-            batch(record, place, change)?;
-            telling(record.received_at.as_ref())?.versions(&placed.indexed)?;
+            let batch = Batch::decode(record.batch.clone())?;
+            let taken = BatchPlace { header: batch.header_digest(), place };
+            change.take_batch(batch.header.organisation, BatchNumber(batch.header.sequence), taken)?;
+            telling(record.received_at.as_ref())?.versions(&batch, &placed.indexed)?;
         }
         Record::Key(record) => change.put_key(SigningKeyId(key_id(&record.key_id)?), place)?,
         Record::Policy(record) => change.put_policy(&KeptPolicy {
@@ -153,13 +155,6 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         // The batch behind it says the same.
         Record::Header(_) => {}
     }
-    Ok(())
-}
-
-fn batch(record: &pb::BatchRecord, place: LogPlace, change: &HubChange<'_>) -> Result<(), HubError> {
-    let batch = Batch::decode(record.batch.clone())?;
-    let taken = BatchPlace { header: batch.header_digest(), place };
-    change.take_batch(batch.header.organisation, BatchNumber(batch.header.sequence), taken)?;
     Ok(())
 }
 
@@ -244,7 +239,7 @@ fn decision(record: &pb::DecisionRecord, place: LogPlace, telling: &Telling<'_, 
                 continue;
             }
             take_out(&earlier, id, &kept, &asked, change)?;
-            cases::take_back(id, telling)?;
+            cases::take_back(id, kept.result, telling)?;
         }
         change.remove_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
         if owes_reason(decision, record) {
@@ -315,8 +310,7 @@ fn take_out(
     if let PromptState::Accepted(_) = kept.state {
         take_back_report(change, asked.report, day, organisation)?;
     }
-    change.remove_waiting(WaitsFor::Reason, id, organisation, at)?;
-    Ok(change.remove_disputed(kept.result, id)?)
+    Ok(change.remove_waiting(WaitsFor::Reason, id, organisation, at)?)
 }
 
 /// Says whether a decision says that the result is not the patient's.
@@ -368,8 +362,7 @@ fn revocation(record: &pb::RevocationRecord, place: LogPlace, telling: &Telling<
     }
     change.set_prompt_state(id, PromptState::Open)?;
     change.put_waiting(WaitsFor::Answer, id, organisation, asked.at)?;
-    change.remove_disputed(kept.result, id)?;
-    cases::take_back(id, telling)?;
+    cases::take_back(id, kept.result, telling)?;
     change.remove_decided(organisation, &asked.encounter, kept.result)?;
     count_with_items(change, day, organisation, &asked.items, &Figure::Revoked, 1)
 }

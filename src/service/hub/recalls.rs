@@ -68,14 +68,7 @@ impl Hub {
     ) -> Result<pb::ReceiveRecallsResponse, HubError> {
         let ids = confirmed(sent)?;
         let _turn = self.requests.wait((caller.organisation, "recalls".to_owned())).await;
-        let view = self.parts.state.read()?;
-        let mut fresh = Vec::new();
-        for id in ids {
-            let kept = view.recall(id)?.filter(|kept| kept.recall.doctor.organisation == caller.organisation);
-            if kept.ok_or(HubError::NoRecall)?.delivered.is_none() {
-                fresh.push(Bytes::copy_from_slice(id.as_bytes()));
-            }
-        }
+        let fresh = self.undelivered_of(caller.organisation, &ids)?;
         if !fresh.is_empty() {
             self.record_one(Record::RecallReceipt(pb::RecallReceiptRecord {
                 organisation: caller.organisation.to_string(),
@@ -85,6 +78,19 @@ impl Hub {
             .await?;
         }
         Ok(pb::ReceiveRecallsResponse {})
+    }
+
+    /// Gives those of an organisation's recalls of which it is not known yet that its node has them.
+    fn undelivered_of(&self, organisation: OrganisationCode, ids: &[RecallId]) -> Result<Vec<Bytes>, HubError> {
+        let view = self.parts.state.read()?;
+        let mut undelivered = Vec::new();
+        for id in ids {
+            let kept = view.recall(*id)?.filter(|kept| kept.recall.doctor.organisation == organisation);
+            if kept.ok_or(HubError::NoRecall)?.delivered.is_none() {
+                undelivered.push(Bytes::copy_from_slice(id.as_bytes()));
+            }
+        }
+        Ok(undelivered)
     }
 
     /// Lists a doctor's recalls that nobody has acknowledged, of one patient where one is given. Blocks on the disk.

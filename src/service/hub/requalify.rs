@@ -162,14 +162,17 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::domain::id::{Pseudonym, ResultId};
+    use crate::domain::id::{Digest, Pseudonym, ResultId};
     use crate::domain::item::ItemCode;
-    use crate::domain::log::{BatchNumber, LogPlace};
+    use crate::domain::log::{BatchNumber, LogPlace, Sequence};
     use crate::domain::organisation::Role;
     use crate::domain::recall::{Doctor, Relation, Sight};
     use crate::service::hub::testing::{CENTRE, HOSPITAL, OTHER_HOSPITAL, World, caller, code};
     use crate::service::hub::tests::{check_request, doctor, prompted_world};
     use crate::store::hub::{EntryPlace, KeptSight, doctor_tag};
+
+    /// A row of which the doctor was told before; its laboratory was never qualified.
+    const DOUBTED: u64 = 101;
 
     /// Rows of the test; a million for the figure in docs/recalls.md.
     fn rows() -> u64 {
@@ -179,7 +182,9 @@ mod tests {
     fn row(world: &World, batch: LogPlace, number: u64) -> (Reliance, KeptSight) {
         let result = ResultId::new(((u128::from(number) + 1) << 64).to_be_bytes());
         let doctor = Doctor { organisation: code(HOSPITAL), practitioner: format!("D{}", number % 1_000) };
-        let item: ItemCode = if number.is_multiple_of(100) { "L01002" } else { "L01001" }.parse().unwrap();
+        // Suspended, never qualified, qualified.
+        let item: ItemCode =
+            ["L01002", "L01003"].get(usize::try_from(number % 100).unwrap()).unwrap_or(&"L01001").parse().unwrap();
         let hours = i64::try_from(number % 480).unwrap();
         let reliance = Reliance {
             laboratory: code(OTHER_HOSPITAL),
@@ -188,7 +193,7 @@ mod tests {
             doctor: doctor_tag(&doctor),
             items: vec![item],
             method: None,
-            doubted: false,
+            doubted: number == DOUBTED,
         };
         let sight = Sight { relation: Relation::Accepted, version: 1, place: EntryPlace { batch, entry: 0 } };
         (reliance, KeptSight { doctor, patient: Pseudonym::new([4; 16]), sight, prompt: None })
@@ -206,7 +211,7 @@ mod tests {
                 for number in all {
                     let (reliance, sight) = row(world, batch, number);
                     change.put_reliance(&reliance)?;
-                    if number.is_multiple_of(100) {
+                    if number % 100 < 2 {
                         change.put_sight(reliance.result, &sight)?;
                     }
                 }
@@ -256,6 +261,18 @@ mod tests {
         );
         assert_eq!(told, rows.div_ceil(100), "each that was made by the suspended item");
         assert!(slices > 1 && checks > 0);
+        let (doubted, _) = row(&world, LogPlace::default(), DOUBTED);
+        let of = Requalification {
+            asked: Sequence(0),
+            laboratory: doubted.laboratory,
+            from: doubted.collected,
+            to: Some(doubted.collected),
+            statement: Digest::new([0; 32]),
+            reached: Vec::new(),
+        };
+        let kept = world.hub.parts.state.read().unwrap().reliances(&of, usize::MAX).unwrap();
+        let kept = kept.into_iter().find(|(_, kept)| kept.result == doubted.result).unwrap();
+        assert!(kept.1.doubted, "it was told, and was not found qualified in between");
         assert!(!world.hub.requalify_slice().await.unwrap(), "nothing is left");
     }
 }

@@ -1,10 +1,12 @@
 //! What records do to recalls: who knows which version of what, whom a later version concerns, and how far each recall
 //! has come. All of it follows from the journal alone, so that tables built anew hold the same recalls.
 
+use std::collections::BTreeMap;
+
 use super::{AskedAbout, ReadBack, count, organisation};
 use crate::domain::entry::{Content, Entry, ResultStatus};
 use crate::domain::id::{Digest, PromptId, RecallId, ResultId};
-use crate::domain::log::LogPlace;
+use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::recall::{Cause, Doctor, Owed, Recall, Relation, Sight};
 use crate::domain::time::Moment;
 use crate::ports::index::IndexEntry;
@@ -35,18 +37,31 @@ pub(super) struct Telling<'a, 'c> {
 }
 
 impl Telling<'_, '_> {
-    /// Takes the entries of a batch: later versions concern whoever knows an earlier one.
-    pub(super) fn versions(&self, indexed: &[IndexEntry]) -> Result<(), HubError> {
+    /// Takes the entries of a batch: later versions concern whoever knows an earlier one. Of several versions of a result
+    /// the last alone is told: recalls of one record have no order, and taking note of one covers the others.
+    pub(super) fn versions(&self, batch: &Batch, indexed: &[IndexEntry]) -> Result<(), HubError> {
         let is_later = |entry: &&IndexEntry| entry.version > 1 || entry.status == ResultStatus::Withdrawn;
+        let mut last: BTreeMap<ResultId, &IndexEntry> = BTreeMap::new();
         for arrived in indexed.iter().filter(is_later) {
-            let stands = self.change.later_version(arrived.result)?;
+            let known = last.entry(arrived.result).or_insert(arrived);
+            if known.version < arrived.version {
+                *known = arrived;
+            }
+        }
+        for (result, arrived) in last {
+            let stands = self.change.later_version(result)?;
             if stands.is_some_and(|(version, _)| version >= arrived.version) {
                 continue;
             }
             let place = EntryPlace { batch: self.place, entry: arrived.place };
-            self.change.put_later_version(arrived.result, arrived.version, place)?;
-            for (_, kept) in self.change.sights(arrived.result)? {
-                self.settle(arrived.result, kept, (arrived.version, place))?;
+            self.change.put_later_version(result, arrived.version, place)?;
+            let sights = self.change.sights(result)?;
+            if sights.is_empty() {
+                continue;
+            }
+            let new = entry_of(batch, arrived.place)?;
+            for (_, kept) in sights {
+                self.settle(result, kept, (arrived.version, place), Some(&new))?;
             }
         }
         Ok(())
@@ -73,7 +88,11 @@ impl Telling<'_, '_> {
             let told = recall_id(&kept.doctor, result, Fact::Version(version));
             self.change.strengthen_recall(told, kept.sight.relation)?;
         }
-        self.settle(result, kept, (version, place))
+        if version <= kept.sight.version {
+            return Ok(());
+        }
+        let new = self.entry(place)?;
+        self.settle(result, kept, (version, place), new.as_ref())
     }
 
     /// Notes that a doctor relies on a result, for the day on which its laboratory is judged again.
@@ -104,11 +123,17 @@ impl Telling<'_, '_> {
         // The laboratory was judged before this statement: this one result is judged again.
         let said = self.change.last_statement_on(kept.laboratory)?;
         if let Some((_, statement)) = said.filter(|(said, _)| *said > judged_at.sequence) {
+            // One decision may accept several results of the laboratory: all days between them are judged then.
+            let asked = self.place.sequence;
+            let other = self.change.requalification(asked, kept.laboratory)?;
+            let days = other.iter().flat_map(|other| [Some(other.from), other.to]).flatten().chain([kept.collected]);
+            let by_instant = |day: &Moment| day.unix_ms();
+            let (from, to) = (days.clone().min_by_key(by_instant), days.max_by_key(by_instant));
             self.change.put_requalification(&Requalification {
-                asked: self.place.sequence,
+                asked,
                 laboratory: kept.laboratory,
-                from: kept.collected,
-                to: Some(kept.collected),
+                from: from.unwrap_or(kept.collected),
+                to: Some(to.unwrap_or(kept.collected)),
                 statement,
                 reached: Vec::new(),
             })?;
@@ -144,7 +169,7 @@ impl Telling<'_, '_> {
 
     /// Takes a slice that was judged again.
     pub(super) fn requalified(&self, record: &pb::RequalificationRecord) -> Result<(), HubError> {
-        let (asked, laboratory) = (crate::domain::log::Sequence(record.asked), organisation(&record.laboratory)?);
+        let (asked, laboratory) = (Sequence(record.asked), organisation(&record.laboratory)?);
         let Some(kept) = self.change.requalification(asked, laboratory)? else { return Ok(()) };
         for row in &record.doubted {
             let reliance = self.change.doubt(row, true)?;
@@ -191,12 +216,19 @@ impl Telling<'_, '_> {
         self.tell(result, &kept, Cause::QualificationSuspended, None, Fact::Statement(statement))
     }
 
-    fn settle(&self, result: ResultId, kept: KeptSight, (version, place): (u32, EntryPlace)) -> Result<(), HubError> {
+    /// Brings a doctor from the version that she knew to the one that stands, and tells her where it says something else.
+    fn settle(
+        &self,
+        result: ResultId,
+        kept: KeptSight,
+        (version, place): (u32, EntryPlace),
+        new: Option<&Entry>,
+    ) -> Result<(), HubError> {
         if version <= kept.sight.version {
             return Ok(());
         }
-        let (old, new) = (self.entry(kept.sight.place)?, self.entry(place)?);
-        let between = || Cause::between(old.as_ref()?, new.as_ref()?);
+        let old = self.entry(kept.sight.place)?;
+        let between = || Cause::between(old.as_ref()?, new?);
         let owed = kept.sight.owed(version, between);
         if let Owed::Recall(cause) = owed {
             self.tell(result, &kept, cause, Some((version, place)), Fact::Version(version))?;
@@ -239,10 +271,13 @@ impl Telling<'_, '_> {
     /// Reads an entry; nothing where its place names no batch.
     fn entry(&self, place: EntryPlace) -> Result<Option<Entry>, HubError> {
         let Record::Batch(record) = (self.read_back)(place.batch)? else { return Ok(None) };
-        let batch = Batch::decode(record.batch)?;
-        let bytes = batch.entries.get(usize::from(place.entry)).ok_or(ProjectionError::Damaged)?;
-        Ok(Some(entry::decode(bytes)?))
+        Ok(Some(entry_of(&Batch::decode(record.batch)?, place.entry)?))
     }
+}
+
+fn entry_of(batch: &Batch, place: u16) -> Result<Entry, HubError> {
+    let bytes = batch.entries.get(usize::from(place)).ok_or(ProjectionError::Damaged)?;
+    Ok(entry::decode(bytes)?)
 }
 
 /// Notes that a doctor did with a prompt's result what makes the doctor rely on it, or know it better.

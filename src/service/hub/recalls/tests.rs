@@ -16,6 +16,7 @@ use crate::service::hub::testing::{CENTRE, HOSPITAL, OTHER_HOSPITAL, World, call
 use crate::service::hub::tests::{Publisher, check_request, decide_request, doctor, prompted_world, qualify, result};
 use crate::store::hub::HubState;
 use crate::store::index::MemoryIndex;
+use crate::wire::field::fixed;
 use crate::wire::statement::SIGNED_AS;
 use pb::decision::Outcome;
 
@@ -169,6 +170,18 @@ async fn only_those_are_told_who_knew_the_earlier_version() {
 }
 
 #[tokio::test]
+async fn of_two_versions_that_come_together_the_last_is_told() {
+    let (world, mut publisher, _) = prompted_world().await;
+    publisher.publish(&world, &[corrected(&world, 3, 6), corrected(&world, 2, 5)]).await;
+    let told = world.hub.open_recalls(code(HOSPITAL), "D7", None).unwrap();
+    let [recall] = told.as_slice() else { panic!("{} recalls", told.len()) };
+    assert_eq!((recall.old_version, recall.new_version, value(&recall.new)), (1, 3, "6".into()));
+    publisher.publish(&world, &[corrected(&world, 4, 7)]).await;
+    let last = world.hub.open_recalls(code(HOSPITAL), "D7", None).unwrap().pop().unwrap();
+    assert_eq!((last.old_version, last.new_version, value(&last.old)), (3, 4, "6".into()));
+}
+
+#[tokio::test]
 async fn a_check_that_was_judged_before_the_correction_and_recorded_after_it_is_told_too() {
     let (world, mut publisher, _) = prompted_world().await;
     publisher.publish(&world, &[corrected(&world, 2, 5)]).await;
@@ -269,6 +282,31 @@ async fn a_result_of_another_patient_is_told_to_everybody_else_and_is_a_case_unt
 }
 
 #[tokio::test]
+async fn what_its_publisher_found_to_be_another_persons_stays_out_of_use_whatever_the_doctor_says_later() {
+    let (world, _publisher, prompt) = prompted_world().await;
+    let decline = Outcome::Decline(pb::Decline { reason: "P22".into(), text: "another".into(), ..Default::default() });
+    world.hub.decide(&doctor(), decide_request("d1", &prompt, decline.clone())).await.unwrap();
+    let [case] = all(&world.hub.parts.state).1.try_into().unwrap();
+    let close = pb::CloseCaseRequest {
+        case_id: Bytes::copy_from_slice(case.id.as_bytes()),
+        finding: pb::CaseFinding::LinkWrong.into(),
+        reason: "two people, one number".into(),
+    };
+    world.hub.close_case(&caller(OTHER_HOSPITAL, Role::Hospital), &close).await.unwrap();
+    let revoke = pb::RevokeRequest {
+        decision_key: "r1".into(),
+        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+        prompt_id: prompt.prompt_id.clone(),
+        text: String::new(),
+    };
+    world.hub.revoke(&doctor(), revoke).await.unwrap();
+    assert_eq!(ask(&world, HOSPITAL, "D8", "c8").await.lines[0].prompts, Vec::new(), "it is offered to nobody");
+    let cases = all(&world.hub.parts.state).1;
+    assert_eq!((cases.len(), cases[0].id), (1, case.id));
+    assert_eq!(rebuilt(&world), all(&world.hub.parts.state));
+}
+
+#[tokio::test]
 async fn a_case_is_closed_when_the_doctor_takes_the_word_back() {
     let (world, _publisher, prompt) = prompted_world().await;
     let decline = Outcome::Decline(pb::Decline { reason: "P22".into(), text: "another".into(), ..Default::default() });
@@ -301,7 +339,8 @@ pub async fn say(world: &World, content: pb::statement::Content) {
         .await;
 }
 
-fn suspension(world: &World, hours: i64, reason: &str) -> pb::statement::Content {
+/// Takes potassium of the other hospital's laboratory out of qualification.
+pub fn suspension(world: &World, hours: i64, reason: &str) -> pb::statement::Content {
     pb::statement::Content::Suspension(pb::Suspension {
         laboratory: OTHER_HOSPITAL.into(),
         subject: "L01001".into(),
@@ -359,6 +398,127 @@ async fn a_prompt_that_is_accepted_after_the_suspension_is_found_too() {
     say(&world, suspension(&world, -48, "from two days ago")).await;
     judge_all(&world).await;
     accepted(&world, &prompt).await;
+    judge_all(&world).await;
+    assert_eq!(open(&world, "D7").len(), 1);
+}
+
+#[tokio::test]
+async fn both_results_that_one_decision_accepts_after_the_suspension_are_found() {
+    let (world, mut publisher, first) = prompted_world().await;
+    publisher.publish(&world, &[result(&world, 2, 30)]).await;
+    let decline = Outcome::Decline(pb::Decline { reason: "P22".into(), text: "another".into(), ..Default::default() });
+    // The newer result hides the older one, until somebody says that it is another person's.
+    world.hub.decide(&doctor(), decide_request("d0", &first, decline)).await.unwrap();
+    let second = ask(&world, HOSPITAL, "D7", "c2").await.lines[0].prompts[0].clone();
+    say(&world, suspension(&world, -48, "from two days ago")).await;
+    judge_all(&world).await;
+    let accepting = |prompt: &pb::Prompt| decide_request("d1", prompt, accept()).decisions.remove(0);
+    world
+        .record(Record::Decision(pb::DecisionRecord {
+            organisation: HOSPITAL.into(),
+            decision_key: "d1".into(),
+            actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+            decisions: vec![accepting(&first), accepting(&second)],
+            at: Some(world.hub.now().into()),
+            ..Default::default()
+        }))
+        .await;
+    judge_all(&world).await;
+    assert_eq!(open(&world, "D7").len(), 2);
+    assert_eq!(rebuilt(&world), all(&world.hub.parts.state));
+}
+
+async fn note(world: &World, recall: &pb::Recall) {
+    let actor = Some(pb::Actor { practitioner: "D7".into(), ..Default::default() });
+    let noted = pb::AcknowledgeRecallRequest { recall_id: recall.recall_id.clone(), actor };
+    world.hub.acknowledge_recall(&doctor(), &noted).await.unwrap();
+}
+
+#[tokio::test]
+async fn figures_and_rows_are_those_that_were_asked_for_and_a_hospitals_are_its_own() {
+    let (world, mut publisher, _) = prompted_world().await;
+    publisher.publish(&world, &[corrected(&world, 2, 5)]).await;
+    world.clock.advance(60_000);
+    publisher.publish(&world, &[corrected(&world, 3, 6)]).await;
+    let asked = |who: &Caller, open_only: bool, limit: u32| {
+        let sent = pb::RecallsRequest { open_only, limit, ..Default::default() };
+        world.hub.recall_figures(who, &sent).unwrap()
+    };
+    let (regulator, other) = (caller(CENTRE, Role::Regulator), caller(OTHER_HOSPITAL, Role::Hospital));
+    let first = asked(&regulator, false, 1);
+    assert_eq!((first.recalls.len(), first.truncated, first.recalls[0].new_version), (1, true, 3), "the newest");
+    assert!(!asked(&regulator, false, 2).truncated);
+    assert_eq!(asked(&doctor(), false, 0).oldest_open_age_s, 60);
+    let none = asked(&other, false, 0);
+    assert_eq!((none.made, none.oldest_open_age_s, none.recalls.len()), (0, 0, 0), "those are another hospital's");
+    let told = world.hub.open_recalls(code(HOSPITAL), "D7", None).unwrap();
+    note(&world, &told[0]).await;
+    let open: Vec<u32> = asked(&doctor(), true, 0).recalls.iter().map(|row| row.new_version).collect();
+    assert_eq!((open, asked(&doctor(), false, 0).recalls.len()), (vec![3], 2));
+}
+
+#[tokio::test]
+async fn a_stream_goes_on_after_what_it_has_told_and_leaves_out_what_was_noted_here() {
+    let (world, mut publisher, _) = prompted_world().await;
+    publisher.publish(&world, &[corrected(&world, 2, 5)]).await;
+    let (first, told) = world.hub.next_recalls(code(HOSPITAL), None).await.unwrap();
+    publisher.publish(&world, &[corrected(&world, 3, 6)]).await;
+    let (second, _) = world.hub.next_recalls(code(HOSPITAL), told).await.unwrap();
+    assert_eq!((first[0].new_version, second.len(), second[0].new_version), (2, 1, 3));
+    note(&world, &second[0]).await;
+    let again = world.hub.next_recalls(code(HOSPITAL), None);
+    assert!(tokio::time::timeout(Duration::from_millis(50), again).await.is_err(), "nobody need be told any more");
+}
+
+#[tokio::test]
+async fn an_earlier_version_that_comes_late_does_not_stand_and_nobody_without_a_number_is_told() {
+    let (world, mut publisher, prompt) = prompted_world().await;
+    let kept = world.hub.parts.state.read().unwrap().prompt(fixed("prompt_id", &prompt.prompt_id).unwrap()).unwrap();
+    let Record::Check(first) = world.hub.parts.ledger.read(kept.unwrap().check).unwrap() else { panic!("a check") };
+    publisher.publish(&world, &[corrected(&world, 3, 6)]).await;
+    publisher.publish(&world, &[corrected(&world, 2, 5)]).await;
+    for (number, practitioner) in [(8, "D9"), (9, "")] {
+        let mut late = first.clone();
+        late.check_key = format!("late-{number}");
+        late.actor = Some(pb::Actor { practitioner: practitioner.into(), ..Default::default() });
+        late.prompts[0].prompt_id = vec![number; 16].into();
+        world.record(Record::Check(late)).await;
+    }
+    let told = (pb::RecallCause::Corrected, pb::RecallRelation::Prompted, 1, 3);
+    assert_eq!((open(&world, "D7"), open(&world, "D9"), open(&world, "")), (vec![told], vec![told], Vec::new()));
+}
+
+#[tokio::test]
+async fn a_word_that_is_taken_back_and_said_again_is_one_recall() {
+    let (world, _publisher, prompt) = prompted_world().await;
+    ask(&world, HOSPITAL, "D8", "c8").await;
+    let decline = Outcome::Decline(pb::Decline { reason: "P22".into(), text: "another".into(), ..Default::default() });
+    world.hub.decide(&doctor(), decide_request("d1", &prompt, decline.clone())).await.unwrap();
+    let revoke = pb::RevokeRequest {
+        decision_key: "r1".into(),
+        actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+        prompt_id: prompt.prompt_id.clone(),
+        text: String::new(),
+    };
+    world.hub.revoke(&doctor(), revoke).await.unwrap();
+    world.hub.decide(&doctor(), decide_request("d2", &prompt, decline)).await.unwrap();
+    assert_eq!((open(&world, "D8").len(), figures(&world).0), (1, 1));
+    assert_eq!(all(&world.hub.parts.state).1.len(), 2, "and two cases");
+}
+
+#[tokio::test]
+async fn whoever_was_told_of_a_suspension_and_accepts_again_is_not_told_of_the_next() {
+    let (world, _publisher, prompt) = prompted_world().await;
+    accepted(&world, &prompt).await;
+    let mut elsewhere = check_request("c2", "L01001");
+    elsewhere.visit = Some(pb::Visit { encounter: "V2".into(), ..elsewhere.visit.unwrap_or_default() });
+    let second = world.hub.check(&doctor(), elsewhere).await.unwrap().lines[0].prompts[0].clone();
+    say(&world, suspension(&world, -48, "from two days ago")).await;
+    judge_all(&world).await;
+    assert_eq!(open(&world, "D7").len(), 1);
+    world.hub.decide(&doctor(), decide_request("d2", &second, accept())).await.unwrap();
+    world.clock.advance(1);
+    say(&world, suspension(&world, -72, "from three days ago")).await;
     judge_all(&world).await;
     assert_eq!(open(&world, "D7").len(), 1);
 }
