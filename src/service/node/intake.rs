@@ -214,6 +214,7 @@ fn keep(core: &Core, uid: &InstanceUid, header: Vec<u8>, data_set: InstanceBytes
 
 /// Says what is kept under a UID already.
 fn known(core: &Core, uid: &InstanceUid, digest: Digest) -> Result<Option<Kept>, NodeError> {
+    core.catch_up()?;
     let known = core.state.instance(uid)?;
     Ok(known.map(|known| if known.digest == digest { Kept::Again } else { Kept::Other }))
 }
