@@ -21,6 +21,8 @@ pub struct Director {
     queues: [VecDeque<Blow>; 3],
     current: [Option<(Blow, Instant)>; 3],
     skewed_ms: [i64; 3],
+    /// It was given room after its disk had been full, and served.
+    has_room: [bool; 3],
     dice: Dice,
     /// The disks answer a flush without doing it: the harness must find that out.
     lies: bool,
@@ -34,7 +36,17 @@ impl Director {
     /// Takes processes that do not run.
     pub fn new(processes: [Process; 3], dice: Dice, lies: bool) -> Self {
         let (queues, current) = Default::default();
-        Self { processes, queues, current, skewed_ms: [0; 3], dice, lies, reached: Vec::new(), starts: 0 }
+        Self {
+            processes,
+            queues,
+            current,
+            skewed_ms: [0; 3],
+            has_room: [false; 3],
+            dice,
+            lies,
+            reached: Vec::new(),
+            starts: 0,
+        }
     }
 
     /// Draws what befalls the processes while people work: the points that are this seed's turn, and what comes from
@@ -167,6 +179,7 @@ impl Director {
             let _ = writeln!(plan, "skew {}", self.skewed_ms[place]);
         }
         self.processes[place].start(&plan);
+        self.has_room[place] = false;
         self.current[place] = blow.map(|blow| (blow, Instant::now()));
         self.starts += 1;
     }
@@ -191,6 +204,9 @@ impl Director {
             self.after_failure(place, region).await;
         } else if fired.iter().any(|line| line.starts_with("full")) {
             self.after_full(place, region).await;
+        } else if self.has_room[place] && !self.serves(place, region).await {
+            // A write that was under way when there was none has told since.
+            self.fell(place).await;
         }
         let due = match &self.current[place] {
             Some((Blow::Killed(after) | Blow::Unplugged(after), since)) => since.elapsed() >= *after,
@@ -235,13 +251,18 @@ impl Director {
         if self.dice.one_in(2) {
             self.processes[place].lift();
             sleep(FULL_WAIT).await;
-            if region.health(self.processes[place].who).await == Some(ServingStatus::Serving) {
+            if self.serves(place, region).await {
                 self.current[place] = None;
+                self.has_room[place] = true;
                 self.reached.push(ROOM);
                 return;
             }
         }
         self.fell(place).await;
+    }
+
+    async fn serves(&self, place: usize, region: &Region) -> bool {
+        region.health(self.processes[place].who).await == Some(ServingStatus::Serving)
     }
 
     /// Takes the power from a process that still runs, and starts it again.
