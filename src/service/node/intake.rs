@@ -204,7 +204,9 @@ fn has_message(core: &Core, key: Digest) -> Result<bool, NodeError> {
 fn keep(core: &Core, uid: &InstanceUid, header: Vec<u8>, data_set: InstanceBytes) -> Result<Kept, NodeError> {
     match data_set {
         InstanceBytes::Whole(bytes) if header.len() + bytes.len() <= INLINE_BYTES_MAX => {
-            let inline = Bytes::from([header, bytes.to_vec()].concat());
+            let mut inline = header;
+            inline.extend_from_slice(bytes.as_ref());
+            let inline = Bytes::from(inline);
             let (digest, size_bytes) = (wire::batch::digest(&inline), inline.len() as u64);
             Ok(known(core, uid, digest)?.unwrap_or(Kept::New { digest, size_bytes, inline }))
         }

@@ -77,12 +77,16 @@ impl Fresh {
         found
     }
 
-    /// Closes the growing generation so that it can be written, and begins another.
-    pub fn close(&mut self) -> Arc<Generation> {
+    /// Closes the growing generation so that it can be written, and begins another; nothing while the file lacks the one
+    /// closed before, whose rows would be lost and passed over.
+    pub fn close(&mut self) -> Option<Arc<Generation>> {
+        if self.written.is_some() {
+            return None;
+        }
         let next = Generation { applied: self.growing.applied, ..Generation::default() };
         let closed = Arc::new(std::mem::replace(&mut self.growing, next));
         self.written = Some(Arc::clone(&closed));
-        closed
+        Some(closed)
     }
 
     /// Forgets the closed generation: the file has it.
@@ -120,5 +124,25 @@ impl<E, F: Iterator<Item = Result<(Key, Value), E>>> Iterator for Merged<F> {
             }
             None => self.memory.next().map(Ok),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_lacks_is_not_passed_over() {
+        let mut fresh = Fresh::new(Sequence(0));
+        let (key, result) = ([1; super::super::layout::KEY_BYTES], ResultId::new([2; 16]));
+        let mut rows = Generation::default();
+        rows.entries.insert(key, [3; VALUE_BYTES]);
+        rows.standing.insert(result, Standing { version: 1, key });
+        fresh.take(Sequence(5), rows);
+        assert_eq!(fresh.close().unwrap().applied, Sequence(5));
+        assert!(fresh.close().is_none(), "it could not be written");
+        assert!(fresh.stands(result).is_some() && fresh.range(key, key, 1).len() == 1, "and is still read");
+        fresh.drop_written();
+        assert!(fresh.close().is_some());
     }
 }

@@ -77,7 +77,9 @@ impl RedbIndex {
     /// Hands the growing generation to a thread that writes it. Waits for the one before, of which there is at most one.
     fn begin_writing(&self, writer: &mut Option<Writer>) -> Result<(), ProjectionError> {
         ended(writer.take())?;
-        let generation = self.parts.fresh.write().unwrap_or_else(PoisonError::into_inner).close();
+        let closed = self.parts.fresh.write().unwrap_or_else(PoisonError::into_inner).close();
+        let failed = || ProjectionError::Io(std::io::Error::other("an earlier write failed"));
+        let generation = closed.ok_or_else(failed)?;
         let parts = Arc::clone(&self.parts);
         let thread = std::thread::Builder::new().name("index".to_owned());
         *writer = Some(thread.spawn(move || parts.write(&generation)).map_err(ProjectionError::Io)?);
