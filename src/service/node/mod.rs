@@ -34,7 +34,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
 pub use self::core::{BatchSigner, CurrentSigner, NodeParts, NodeSettings, SignHeader};
 use self::core::{Core, blocking};
@@ -51,9 +50,7 @@ pub use self::witness::LogView;
 use crate::domain::id::{Digest, Pseudonym};
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::person::Person;
-use crate::domain::trace::Outcome;
 use crate::ports::hub::{HubError, HubLink};
-use crate::ports::trace::SpanKind;
 use crate::store::node::{HeldEntry, HeldPlace, OriginalPlace, StudyUid, UnmappedCount};
 use crate::store::originals::OpenOriginal;
 use crate::sys::random;
@@ -139,19 +136,7 @@ impl<L: HubLink> Node<L> {
     /// # Errors
     /// [`NodeError`]; nothing is lost, call it again.
     pub async fn send(&self) -> Result<usize, NodeError> {
-        let tracer = self.core.tracer.get();
-        let waits = tracer.is_some() && blocking(&self.core, |core| Ok(core.state.waiting_batch_count()?)).await? > 0;
-        let sending = outbox::send(&self.core, self.link.as_ref());
-        let Some(tracer) = tracer.filter(|_| waits) else { return sending.await };
-        let work = tracer.begin("publish", SpanKind::Internal, None);
-        work.is_for(self.core.settings.publisher);
-        let span = tracing::info_span!("publish", trace = %work.context().trace);
-        let sent = work.within(sending).instrument(span).await;
-        match &sent {
-            Ok(_) => work.end("OK", Outcome::Done),
-            Err(_) => work.end("FAILED", Outcome::Failed),
-        };
-        sent
+        outbox::send(&self.core, self.link.as_ref()).await
     }
 
     /// Looks at the hub's log, once, and cosigns it if it only grew.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tracing::Instrument;
 
 use super::core::{Core, blocking};
 use super::error::NodeError;
@@ -15,7 +16,9 @@ use super::witness;
 use crate::domain::entry::{Content, Entry};
 use crate::domain::limits::{BATCH_ENTRIES_MAX, RECORD_BYTES_MAX};
 use crate::domain::log::BatchNumber;
+use crate::domain::trace::Outcome;
 use crate::ports::hub::{HubError, HubLink};
+use crate::ports::trace::SpanKind;
 use crate::store::node::OutboxBatch;
 use crate::wire::hl7::SourceSettings;
 use crate::wire::hl7::header::Header;
@@ -32,6 +35,20 @@ pub(super) async fn send<L: HubLink>(core: &Arc<Core>, link: &L) -> Result<usize
     });
     let waiting = waiting.await?;
     let Some(first) = waiting.first().map(|batch| batch.batch.0) else { return Ok(0) };
+    let Some(tracer) = core.tracer.get() else { return publish(core, link, first).await };
+    let work = tracer.begin("publish", SpanKind::Internal, None);
+    work.is_for(core.settings.publisher);
+    let span = tracing::info_span!("publish", trace = %work.context().trace);
+    let sent = work.within(publish(core, link, first)).instrument(span).await;
+    match &sent {
+        Ok(_) => work.end("OK", Outcome::Done),
+        Err(_) => work.end("FAILED", Outcome::Failed),
+    };
+    sent
+}
+
+/// Sends from a batch that waits on, as [`send`] does.
+async fn publish<L: HubLink>(core: &Arc<Core>, link: &L, first: u64) -> Result<usize, NodeError> {
     let position = link.position().await?;
     let group = blocking(core, move |core| group(core, first, position.sequence)).await?;
     if let Some(last) = group.known
