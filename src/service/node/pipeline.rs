@@ -133,6 +133,8 @@ fn read(core: &Core, from: u64) -> Result<(Vec<Read>, u64), NodeError> {
             break;
         }
     }
+    // A deletion that was read just now shows in the study that is read next.
+    core.catch_up()?;
     let quiet_ms = i64::try_from(core.settings.study_quiet.as_millis()).unwrap_or(i64::MAX);
     for (uid, kept) in core.state.dirty_studies()?.into_iter().take(STEP_STUDIES_MAX) {
         // A clock that was ahead and has been put right tells of a later arrival: waiting for it would take as long.
@@ -160,6 +162,8 @@ fn read_one(core: &Core, intake: Sequence, record: &NodeRecord, again: bool) -> 
             let Some(kept) = core.state.study(&uid)? else { return Ok(None) };
             read_study(core, intake, uid, &kept, again).map(Some)
         }
+        // Images that came after it have the last word.
+        NodeRecord::StudyWithdrawal(_) if again => Ok(None),
         NodeRecord::StudyWithdrawal(withdrawal) => {
             let sheets = vec![study::withdraw(core, withdrawal)?];
             Ok(Some(Read { intake, study: None, again, sheets }))

@@ -71,9 +71,11 @@ impl<'c> Versions<'c> {
             self.push(draft.entry(publisher, patient, 1));
             return Ok(None);
         };
-        if matches!(draft.content, Content::Imaging(_)) {
+        let is_study = is_study(&draft.content);
+        if is_study {
             let prose = known.originals.iter().filter(|original| original.instance_uid.is_empty());
             draft.originals.extend(prose.cloned());
+            draft.times.reported = later(draft.times.reported, known.times.reported);
         }
         let is_withdrawn = known.status == ResultStatus::Withdrawn;
         let reported = draft.times.reported;
@@ -86,7 +88,8 @@ impl<'c> Versions<'c> {
         }
         let takes_back = entry.status == ResultStatus::Preliminary && known.is_reportable();
         let revives = is_withdrawn && !is_older(known.times.reported, reported);
-        if is_older(reported, known.times.reported) || takes_back || revives {
+        let is_stale = is_older(reported, known.times.reported) || takes_back || revives;
+        if is_stale && !is_study {
             return Ok(Some(Held::new(Reason::Stale, "OBR-22")));
         }
         self.push(entry);
@@ -121,6 +124,7 @@ impl<'c> Versions<'c> {
         if known.status == status && (known.entered_in_error || !entered_in_error) {
             return Ok(None);
         }
+        let reported = if is_study(&known.content) { later(reported, known.times.reported) } else { reported };
         if is_older(reported, known.times.reported) {
             return Ok(Some(Held::new(Reason::Stale, "OBX-11")));
         }
@@ -157,6 +161,16 @@ impl<'c> Versions<'c> {
         self.latest.insert(entry.result, entry.clone());
         self.entries.push(entry);
     }
+}
+
+/// Says whether something is read whole and in the order of the journal: what is read now is the latest then, also where
+/// a clock that was ahead has dated an earlier version later.
+fn is_study(content: &Content) -> bool {
+    matches!(content, Content::Imaging(_))
+}
+
+fn later(one: Moment, other: Moment) -> Moment {
+    if is_older(one, other) { other } else { one }
 }
 
 /// Keeps the last word on each result: a report that says two things of one result means the later.

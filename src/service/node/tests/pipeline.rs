@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::world::{MAPPING, World, at, message, of_patient, publish, reasons, take, terms};
 use crate::domain::entry::{Content, ResultStatus};
+use crate::domain::time::Moment;
 use crate::service::node::error::IntakeError;
 use crate::service::node::{InstanceBytes, OriginalBytes, Taken};
 use crate::store::journal::{Journal, JournalOptions};
@@ -261,10 +262,19 @@ pub fn chest_ct(number: u32, pixel: u8) -> Vec<u8> {
 }
 
 pub async fn store(node: &super::super::Node<super::world::TestHub>, data_set: Vec<u8>) -> Result<Taken, IntakeError> {
+    store_at(node, data_set, at("20260302120000")).await
+}
+
+/// Stores an instance that arrives at a moment.
+pub async fn store_at(
+    node: &super::super::Node<super::world::TestHub>,
+    data_set: Vec<u8>,
+    arrival: Moment,
+) -> Result<Taken, IntakeError> {
     let syntax = "1.2.840.10008.1.2.1";
     let facts = read_instance(&data_set, syntax).unwrap();
     let header = part10::header(&Uid::parse(syntax).unwrap(), &facts.sop_class, &facts.sop_instance);
-    node.take_instance(&facts, header, InstanceBytes::Whole(data_set.into()), at("20260302120000")).await
+    node.take_instance(&facts, header, InstanceBytes::Whole(data_set.into()), arrival).await
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! What laboratories and archives take out of use, also before it came.
 
-use super::pipeline::{chest_ct, store};
+use super::pipeline::{chest_ct, store, store_at};
 use super::world::{World, message, publish, reasons, take};
 use crate::domain::entry::ResultStatus;
+use crate::ports::clock::Clock;
 use crate::wire::dicom::rejection::tests::key_objects;
 use crate::wire::pb;
 
@@ -145,4 +146,32 @@ async fn a_deleted_study_is_withdrawn_and_only_new_images_bring_it_back() {
     store(&node, chest_ct(1, 1)).await.unwrap();
     world.clock.advance(60_000);
     assert_eq!(node.step().await.unwrap().sealed, 0, "the same image again is nothing new");
+}
+
+#[tokio::test]
+async fn a_clock_that_was_ahead_and_was_put_right_does_not_make_what_a_study_says_later_the_older() {
+    let world = World::new();
+    let node = world.node();
+    let note = || key_objects("1.2.3", "1.2.3.9", "113037", &["1.2.3.1.1"]);
+    world.clock.advance(80_000);
+    for instance in [chest_ct(1, 1), chest_ct(2, 1), note()] {
+        store_at(&node, instance, world.clock.now()).await.unwrap();
+        world.clock.advance(60_000);
+        node.step().await.unwrap();
+        world.clock.advance(-200_000);
+    }
+    let sent =
+        pb::WithdrawStudyRequest { study_uid: "1.2.3".into(), reason: "wrong side".into(), entered_in_error: true };
+    assert!(node.withdraw_study(sent).await.unwrap());
+    node.step().await.unwrap();
+    store_at(&node, chest_ct(3, 1), world.clock.now()).await.unwrap();
+    world.clock.advance(60_000);
+    node.step().await.unwrap();
+    node.send().await.unwrap();
+    use ResultStatus::{Corrected, Final, Withdrawn};
+    let expected =
+        [(1, Final, false), (2, Final, false), (3, Corrected, false), (4, Withdrawn, true), (5, Final, false)];
+    assert_eq!((said(&world), reasons(&node).await), (expected.to_vec(), Vec::new()));
+    let reported: Vec<_> = world.hub.entries().iter().map(|entry| entry.times.reported.unix_ms()).collect();
+    assert!(reported.is_sorted(), "{reported:?}");
 }
