@@ -57,6 +57,12 @@ pub const MESSAGE_BYTES_MAX: usize = 24 << 20;
 pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 /// Largest body of an HTTP request, in bytes; an order of 64 lines with its patient must fit.
 pub const HTTP_BODY_BYTES_MAX: usize = 1 << 20;
+/// Largest HTTP/2 frame that either side of a gRPC connection takes, in bytes. Source: RFC 9113, 6.5.2.
+pub const FRAME_BYTES_MAX: u32 = 256 << 10;
+/// Bytes of one gRPC stream that may be on their way before they are read. Source: RFC 9113, 5.2.
+pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Bytes of all streams of one gRPC connection that may be on their way before they are read. Source: RFC 9113, 5.2.
+pub const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 /// Size of one chunk of an original in a stream, in bytes.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Most tunnels that one hospital keeps open at one hub.

@@ -22,6 +22,7 @@ use crate::app::hub::storage::{Storage, StorageError, StorageOptions};
 use crate::app::hub::web;
 use crate::app::operations::{Operations, traces};
 use crate::app::process::{Behind, serve_until};
+use crate::domain::limits::{CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, STREAM_WINDOW_BYTES};
 use crate::domain::log::Sequence;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::calls::Calls;
@@ -268,6 +269,9 @@ fn server(
 ) -> Server<Stack<AuthLayer, Stack<WatchLayer, Identity>>> {
     Server::builder()
         .max_concurrent_streams(config.limits.connection_requests_max)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .max_connection_age(CONNECTION_AGE_MAX)

@@ -21,6 +21,7 @@ use crate::app::node::terms::TermsKeeper;
 use crate::app::node::web::{self, Front};
 use crate::app::operations::{Operations, traces};
 use crate::app::process::{Behind, serve_until};
+use crate::domain::limits::{CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, STREAM_WINDOW_BYTES};
 use crate::domain::organisation::Role;
 use crate::doors::auth::{AccessTable, AuthLayer};
 use crate::doors::calls::Calls;
@@ -274,6 +275,9 @@ async fn answer(
 ) -> Result<(), NodeRunError> {
     let mut server = Server::builder()
         .max_concurrent_streams(CONNECTION_REQUESTS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         .layer(WatchLayer(calls))

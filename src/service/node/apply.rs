@@ -1,5 +1,7 @@
 //! What each record of the node's journal changes in the projections. Applying a record again changes nothing.
 
+use std::collections::BTreeSet;
+
 use prost::Message;
 
 use super::error::NodeError;
@@ -155,10 +157,12 @@ fn apply_batch(
         change.put_of_report(entry.report, entry.result)?;
         change.put_result(entry.result, known)?;
         change.release(&names::awaited_result(&entry.result))?;
-        change.release(&names::awaited_report(&entry.report))?;
         if let Content::Imaging(study) = &entry.content {
             settle_study(change, study.study_uid.clone(), entry)?;
         }
+    }
+    for report in entries.iter().map(|entry| entry.report).collect::<BTreeSet<_>>() {
+        change.release(&names::awaited_report(&report))?;
     }
     change.put_sealed(number, packed(position), batch.header_digest())?;
     change.put_read_to(Sequence(sealed.read_to))

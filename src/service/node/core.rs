@@ -2,6 +2,7 @@
 //! calls here block on the disk.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,10 @@ pub(super) struct Core {
     pub watch: Watch,
     /// What the projections are fed next; one writer at a time, so that their position never runs ahead of a change.
     applying: Mutex<Scan>,
+    /// Sequence of the first record that the projections do not show yet.
+    applied: AtomicU64,
+    /// The turn to bring the projections up: whoever waits for it mostly finds it done.
+    turn_to_apply: tokio::sync::Mutex<()>,
     /// Turns of those who take in the same thing at the same time.
     turns: [tokio::sync::Mutex<()>; TURNS],
     /// Where the pipeline reads.
@@ -125,7 +130,8 @@ impl Core {
     /// Takes the parts, and applies what the journal holds beyond the projections.
     pub fn open(parts: NodeParts) -> Result<Self, NodeError> {
         let reading = Mutex::new(parts.journal.scan(parts.state.read_to()?.0));
-        let applying = Mutex::new(parts.journal.scan(parts.state.applied()?.0));
+        let applied = parts.state.applied()?.0;
+        let applying = Mutex::new(parts.journal.scan(applied));
         let core = Self {
             watch: Watch::open(&parts.seen, &parts.settings.hub_log, &parts.settings.hub_keys)?,
             seen: parts.seen,
@@ -140,6 +146,8 @@ impl Core {
             figures: Figures::default(),
             tracer: OnceLock::new(),
             applying,
+            applied: AtomicU64::new(applied),
+            turn_to_apply: tokio::sync::Mutex::default(),
             turns: [const { tokio::sync::Mutex::const_new(()) }; TURNS],
             reading,
         };
@@ -151,15 +159,30 @@ impl Core {
     /// something is in the journal, and writes it where it is not, does this first: what could not be applied when it
     /// was written is there all the same.
     pub fn catch_up(&self) -> Result<(), NodeError> {
+        if self.applied.load(Ordering::Acquire) >= self.journal.reader().next_sequence() {
+            return Ok(());
+        }
         let mut scan = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let applied = scan.by_ref().try_for_each(|record| {
             let record = record?;
-            apply::apply(&self.state, record.position, &NodeRecord::decode(&record)?)
+            apply::apply(&self.state, record.position, &NodeRecord::decode(&record)?)?;
+            self.applied.store(record.sequence() + 1, Ordering::Release);
+            Ok(())
         });
         if applied.is_err() {
             *scan = self.journal.scan(self.state.applied()?.0);
         }
         applied
+    }
+
+    /// Records something; returns once it is durable and the projections show it. Of those whose records became durable
+    /// together one applies them all.
+    pub async fn record(self: &Arc<Self>, record: &NodeRecord) -> Result<(), NodeError> {
+        let (kind, payload) = record.encode();
+        let position = self.journal.append(kind, payload).await?;
+        let is_applied = || self.applied.load(Ordering::Acquire) > position.sequence();
+        let _turn = self.turn_to_apply.lock().await;
+        if is_applied() { Ok(()) } else { blocking(self, Self::catch_up).await }
     }
 
     /// Waits until nobody else takes in what has this digest.

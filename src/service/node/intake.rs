@@ -78,15 +78,15 @@ impl<L: HubLink> Node<L> {
             let bytes = original.clone();
             blocking(&self.core, move |core| Ok(core.originals.put(&bytes)?)).await?;
         }
-        self.record(NodeRecord::Message(pb::MessageIntake {
+        let record = NodeRecord::Message(pb::MessageIntake {
             source: source.to_owned(),
             message: if is_large { Bytes::new() } else { original },
             received_at: Some(received_at.into()),
             digest: digest.as_bytes().to_vec().into(),
             size_bytes,
             key: key.as_bytes().to_vec().into(),
-        }))
-        .await?;
+        });
+        self.core.record(&record).await?;
         self.core.figures.messages_taken.add(1);
         Ok(Taken::New)
     }
@@ -113,7 +113,7 @@ impl<L: HubLink> Node<L> {
         let control_id = header.control_id();
         let control_id = control_id.get(..control_id.floor_char_boundary(KEY_BYTES_MAX)).unwrap_or_default();
         let condition = error.condition();
-        self.record(NodeRecord::Refused(pb::RefusedIntake {
+        let record = NodeRecord::Refused(pb::RefusedIntake {
             source: source.to_owned(),
             message: if original.len() > INLINE_BYTES_MAX { Bytes::new() } else { original },
             received_at: Some(received_at.into()),
@@ -123,8 +123,8 @@ impl<L: HubLink> Node<L> {
             control_id: control_id.to_owned(),
             answer: if error.fault() == Fault::Denied { "AR" } else { "AE" }.to_owned(),
             field: format!("{} {} {}", error.place, condition.code, condition.name),
-        }))
-        .await?;
+        });
+        self.core.record(&record).await?;
         Err(error.into())
     }
 
@@ -153,30 +153,24 @@ impl<L: HubLink> Node<L> {
             }
             Kept::Other => {
                 self.core.figures.instances_refused.add(1);
-                self.record(conflict(uid.0)).await?;
+                self.core.record(&conflict(uid.0)).await?;
                 return Err(IntakeError::OtherInstance);
             }
         };
         // What belongs to no study or no series is kept all the same, and waits.
         let study_uid = facts.study.as_ref().filter(|_| facts.series.is_some());
         let study_uid = study_uid.map(|study| study.as_str().to_owned()).unwrap_or_default();
-        self.record(NodeRecord::Instance(pb::InstanceIntake {
+        let record = NodeRecord::Instance(pb::InstanceIntake {
             digest: digest.as_bytes().to_vec().into(),
             size_bytes,
             instance_uid: uid.0,
             study_uid,
             received_at: Some(received_at.into()),
             instance,
-        }))
-        .await?;
+        });
+        self.core.record(&record).await?;
         self.core.figures.instances_taken.add(1);
         Ok(Taken::New)
-    }
-
-    async fn record(&self, record: NodeRecord) -> Result<(), NodeError> {
-        let (kind, payload) = record.encode();
-        self.core.journal.append(kind, payload).await?;
-        blocking(&self.core, Core::catch_up).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::core::{Core, blocking};
+use super::core::blocking;
 use super::error::NodeError;
 use super::ledger::NodeRecord;
 use super::{Node, backoff};
@@ -90,9 +90,7 @@ impl<L: HubLink> Node<L> {
 
     /// Records something of the node's own, and applies it.
     pub(super) async fn append(&self, record: NodeRecord) -> Result<(), NodeError> {
-        let (kind, payload) = record.encode();
-        self.core.journal.append(kind, payload).await?;
-        blocking(&self.core, Core::catch_up).await
+        self.core.record(&record).await
     }
 }
 

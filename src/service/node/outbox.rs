@@ -117,10 +117,7 @@ async fn record<L: HubLink>(
         }
         let Receipt { bytes, message, .. } = believed;
         let rejected = blocking(core, move |core| rejected(core, batch.batch, &message.rejections)).await?;
-        let record = NodeRecord::Receipt(pb::ReceiptRecord { receipt: bytes, rejected });
-        let (kind, payload) = record.encode();
-        core.journal.append(kind, payload).await?;
-        blocking(core, Core::catch_up).await?;
+        core.record(&NodeRecord::Receipt(pb::ReceiptRecord { receipt: bytes, rejected })).await?;
         core.figures.receipts.add(1);
         recorded += 1;
     }
