@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{
-    Database, Durability, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, TableHandle,
-    WriteTransaction,
+    Database, Durability, ReadOnlyTable, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
+    TableHandle, WriteTransaction,
 };
 
 use super::files::sync_folder;
@@ -280,6 +281,12 @@ pub struct Changing<'t> {
     open: RefCell<BTreeMap<String, redb::Table<'t, Bytes, Bytes>>>,
 }
 
+/// The tables of a read transaction, each opened once however often it is asked.
+pub struct Reading {
+    transaction: ReadTransaction,
+    open: RefCell<BTreeMap<String, Arc<ReadOnlyTable<Bytes, Bytes>>>>,
+}
+
 impl<'t> Changing<'t> {
     /// Starts with no table open.
     pub fn new(transaction: &'t WriteTransaction) -> Self {
@@ -322,6 +329,23 @@ impl<'t> Changing<'t> {
     }
 }
 
+impl Reading {
+    /// Starts with no table open.
+    pub fn new(transaction: ReadTransaction) -> Self {
+        Self { transaction, open: RefCell::default() }
+    }
+
+    /// Gives a table, and holds on to nothing meanwhile: whoever visits its rows may read others.
+    fn table(&self, table: Table) -> Result<Arc<ReadOnlyTable<Bytes, Bytes>>, ProjectionError> {
+        if let Some(opened) = self.open.borrow().get(table.name()) {
+            return Ok(Arc::clone(opened));
+        }
+        let opened = Arc::new(self.transaction.open_table(table).map_err(from_engine)?);
+        self.open.borrow_mut().insert(table.name().to_owned(), Arc::clone(&opened));
+        Ok(opened)
+    }
+}
+
 impl Rows for Changing<'_> {
     fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
         self.with(table, |table| row_in(table, key))
@@ -329,6 +353,16 @@ impl Rows for Changing<'_> {
 
     fn visit(&self, table: Table, first: &[u8], last: &[u8], visitor: &mut Visitor<'_>) -> Result<(), ProjectionError> {
         self.with(table, |table| visit_in(table, first, last, visitor))
+    }
+}
+
+impl Rows for Reading {
+    fn row(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ProjectionError> {
+        guarded(|| row_in(&*self.table(table)?, key))
+    }
+
+    fn visit(&self, table: Table, first: &[u8], last: &[u8], visitor: &mut Visitor<'_>) -> Result<(), ProjectionError> {
+        guarded(|| visit_in(&*self.table(table)?, first, last, visitor))
     }
 }
 

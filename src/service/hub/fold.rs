@@ -134,8 +134,9 @@ pub fn apply(placed: &Placed, change: &HubChange<'_>, read_back: &ReadBack<'_>) 
         }
         Record::Listing(record) => {
             let at = moment("at", record.at.as_ref())?;
-            existing(&record.existing_reports, organisation(&record.organisation)?, at, change)?;
-            change.put_access(fixed("patient", &record.patient)?, place)?;
+            let patient = fixed("patient", &record.patient)?;
+            existing(&record.existing_reports, patient, organisation(&record.organisation)?, at, change)?;
+            change.put_access(patient, place)?;
         }
         Record::Consent(record) => consents::consent(record, place, change)?,
         Record::ConsentEnd(record) => consents::end(record, place, change)?,
@@ -203,21 +204,25 @@ fn check(record: &pb::CheckRecord, place: LogPlace, telling: &Telling<'_, '_>) -
     let lines = i64::try_from(record.lines.len()).unwrap_or(i64::MAX);
     count(change, day, organisation, None, Figure::OrderLines, lines)?;
     count(change, day, organisation, None, Figure::Prompts, i64::try_from(record.prompts.len()).unwrap_or(i64::MAX))?;
-    existing(&record.existing_reports, organisation, at, change)
+    existing(&record.existing_reports, patient, organisation, at, change)
 }
 
-/// Counts each report once a day and organisation, however often the patient's results were asked for.
+/// Counts each report of a patient once a day and organisation, however often the patient's results were asked for.
 fn existing(
     reports: &[Bytes],
+    patient: Pseudonym,
     organisation: OrganisationCode,
     at: Moment,
     change: &HubChange<'_>,
 ) -> Result<(), HubError> {
+    if reports.is_empty() {
+        return Ok(());
+    }
     let day = at.local_day();
-    for report in reports {
-        if change.mark(Marked::ReportExisting, report, day, organisation)? {
-            count(change, day, organisation, None, Figure::ReportsExisting, 1)?;
-        }
+    let fresh = change.mark_existing(patient, reports.iter().map(AsRef::as_ref), day, organisation)?;
+    if fresh > 0 {
+        let fresh = i64::try_from(fresh).unwrap_or(i64::MAX);
+        count(change, day, organisation, None, Figure::ReportsExisting, fresh)?;
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! Figures by day, organisation and item, and the marks that let each thing count once.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use super::{HubChange, HubTables, hashed};
+use crate::domain::id::Pseudonym;
 use crate::domain::item::ItemCode;
 use crate::domain::organisation::OrganisationCode;
 use crate::store::packing::{Packer, Unpacker, Unsealed, sortable, unsortable};
@@ -71,8 +73,6 @@ pub struct FigureKey {
 pub enum Marked {
     /// A report that was recognised.
     ReportRecognised,
-    /// A report that a visiting patient already had.
-    ReportExisting,
     /// A prompt that was shown.
     PromptShown,
     /// A prompt whose result was opened.
@@ -133,12 +133,37 @@ impl HubChange<'_> {
         day: i64,
         organisation: OrganisationCode,
     ) -> Result<bool, ProjectionError> {
-        let key = mark_key(marked, thing, day, organisation);
+        let key = mark_key(marked.code(), thing, day, organisation);
         let first = self.row(MARKS, &key)?.is_none();
         if first {
             self.put(MARKS, &key, &[])?;
         }
         Ok(first)
+    }
+
+    /// Marks the reports that a patient had on a day in an organisation, and says how many of them were not marked yet. They
+    /// stand in one row, as they are always asked for together.
+    ///
+    /// # Errors
+    /// [`ProjectionError`].
+    pub fn mark_existing<'r>(
+        &self,
+        patient: Pseudonym,
+        reports: impl IntoIterator<Item = &'r [u8]>,
+        day: i64,
+        organisation: OrganisationCode,
+    ) -> Result<usize, ProjectionError> {
+        let key = mark_key(EXISTING, patient.as_bytes(), day, organisation);
+        let row = self.row(MARKS, &key)?.unwrap_or_default();
+        let (known, []) = row.as_chunks::<REPORT_BYTES>() else { return Err(ProjectionError::Damaged) };
+        let known: BTreeSet<_> = known.iter().copied().collect();
+        let found: BTreeSet<_> = reports.into_iter().map(hashed).collect();
+        let fresh = found.difference(&known).count();
+        if fresh > 0 {
+            let marked: Vec<_> = known.union(&found).copied().collect();
+            self.put(MARKS, &key, marked.as_flattened())?;
+        }
+        Ok(fresh)
     }
 
     /// Takes a mark away, and says whether there was one.
@@ -152,7 +177,7 @@ impl HubChange<'_> {
         day: i64,
         organisation: OrganisationCode,
     ) -> Result<bool, ProjectionError> {
-        let key = mark_key(marked, thing, day, organisation);
+        let key = mark_key(marked.code(), thing, day, organisation);
         let there = self.row(MARKS, &key)?.is_some();
         self.remove(MARKS, &key)?;
         Ok(there)
@@ -189,14 +214,18 @@ fn unpacked(key: &[u8]) -> Result<FigureKey, Unsealed> {
     Ok(FigureKey { day, organisation, item, figure })
 }
 
-fn mark_key(marked: Marked, thing: &[u8], day: i64, organisation: OrganisationCode) -> Vec<u8> {
-    let marked = match marked {
-        Marked::ReportRecognised => 1,
-        Marked::ReportExisting => 2,
-        Marked::PromptShown => 3,
-        Marked::PromptViewed => 4,
-        Marked::PromptQuoted => 5,
-    };
+impl Marked {
+    fn code(self) -> u8 {
+        match self {
+            Self::ReportRecognised => 1,
+            Self::PromptShown => 3,
+            Self::PromptViewed => 4,
+            Self::PromptQuoted => 5,
+        }
+    }
+}
+
+fn mark_key(marked: u8, thing: &[u8], day: i64, organisation: OrganisationCode) -> Vec<u8> {
     let organisation = organisation.as_str().as_bytes();
     Packer::default().long(sortable(day)).bytes(organisation).byte(marked).bytes(&hashed(thing)).finish()
 }
@@ -227,3 +256,7 @@ const DECLINED_FOR: u8 = u8::MAX;
 const FIGURES: Table = Table::new("figures");
 const MARKS: Table = Table::new("marks");
 const ORGANISATION_BYTES: usize = 18;
+/// Code of the mark that holds the reports that a patient already had.
+const EXISTING: u8 = 2;
+/// What is kept of a report's name.
+const REPORT_BYTES: usize = 16;

@@ -17,7 +17,6 @@ mod waiting;
 
 use std::path::Path;
 
-use redb::ReadTransaction;
 use sha2::{Digest as _, Sha256};
 
 pub use self::batches::{BatchPlace, ChainHead};
@@ -31,7 +30,7 @@ pub use self::registry::{KeptPolicy, SigningKeyId};
 pub use self::reliances::{Reliance, Requalification};
 pub use self::requests::RequestKind;
 pub use self::waiting::WaitingPrompt;
-use super::projection::{Changing, Projection, ProjectionError, Rows, Table, applied_in};
+use super::projection::{Changing, Projection, ProjectionError, Reading, Rows, Table, applied_in};
 use super::sum::TableSum;
 use crate::domain::log::Sequence;
 
@@ -44,7 +43,7 @@ pub struct HubState(Projection);
 pub struct HubTables<R>(R);
 
 /// The projections at one instant; cheap to make, and unmoved by later writes.
-pub type HubView = HubTables<ReadTransaction>;
+pub type HubView = HubTables<Reading>;
 
 /// The projections inside a change: reads see what the change wrote so far. Nothing is changed while rows are visited.
 pub type HubChange<'t> = HubTables<Changing<'t>>;
@@ -80,7 +79,7 @@ impl HubState {
     /// # Errors
     /// [`ProjectionError`]; rebuild.
     pub fn read(&self) -> Result<HubView, ProjectionError> {
-        self.0.read().map(HubTables)
+        self.0.read().map(|transaction| HubTables(Reading::new(transaction)))
     }
 
     /// Applies records up to `next`: all that `change` writes, and the position, or nothing.
@@ -162,8 +161,8 @@ fn tables() -> Vec<Table> {
 }
 
 /// Form 4 added owed reasons, form 5 recalls, reliances and cases, which older files lack for the records they have
-/// applied.
-const FORM: u32 = 6;
+/// applied. Form 7 keeps the reports that a patient had in one row of marks.
+const FORM: u32 = 7;
 
 #[cfg(test)]
 mod tests;

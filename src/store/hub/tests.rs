@@ -80,16 +80,37 @@ fn a_thing_is_marked_once_in_a_day_and_organisation() {
     let hub = HubState::in_memory().unwrap();
     let marks = hub
         .write(Sequence(1), |change| {
-            let mark = |day, organisation| change.mark(Marked::ReportExisting, b"report", day, organisation);
+            let mark = |day, organisation| change.mark(Marked::ReportRecognised, b"report", day, organisation);
             Ok([mark(1, hospital())?, mark(1, hospital())?, mark(2, hospital())?, mark(1, other())?])
         })
         .unwrap();
     assert_eq!(marks, [true, false, true, true]);
     let unmark = |next| {
-        hub.write(Sequence(next), |change| change.unmark(Marked::ReportExisting, b"report", 1, hospital())).unwrap()
+        hub.write(Sequence(next), |change| change.unmark(Marked::ReportRecognised, b"report", 1, hospital())).unwrap()
     };
     assert!(unmark(2));
     assert!(!unmark(3));
+}
+
+#[test]
+fn a_patients_reports_are_marked_once_in_a_day_and_organisation() {
+    let hub = HubState::in_memory().unwrap();
+    let (one, two) = (Pseudonym::new([1; 16]), Pseudonym::new([2; 16]));
+    let fresh = hub.write(Sequence(1), |change| {
+        let mark = |patient, reports: &[&str], day, organisation| {
+            change.mark_existing(patient, reports.iter().map(|report| report.as_bytes()), day, organisation)
+        };
+        Ok([
+            mark(one, &[], 1, hospital())?,
+            mark(one, &["a", "b", "a"], 1, hospital())?,
+            mark(one, &["c", "b"], 1, hospital())?,
+            mark(one, &["a", "b", "c"], 1, hospital())?,
+            mark(one, &["a"], 2, hospital())?,
+            mark(one, &["a"], 1, other())?,
+            mark(two, &["a"], 1, hospital())?,
+        ])
+    });
+    assert_eq!(fresh.unwrap(), [0, 2, 1, 0, 1, 1, 1]);
 }
 
 #[test]
