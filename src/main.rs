@@ -28,6 +28,10 @@ use concord::ports::clock::Clock;
 use concord::sys::clock::SystemClock;
 use tracing_subscriber::EnvFilter;
 
+/// Much of the work of hub and node is many small allocations on many threads, which glibc serves slowly (ADR 26).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Cross-hospital exchange for the mutual recognition of exam and lab results.
 #[derive(Parser)]
 #[command(version)]

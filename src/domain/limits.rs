@@ -62,7 +62,7 @@ pub const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// Bytes of one gRPC stream that may be on their way before they are read. Source: RFC 9113, 5.2.
 pub const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// Bytes of all streams of one gRPC connection that may be on their way before they are read. Source: RFC 9113, 5.2.
-pub const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+pub const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 /// Size of one chunk of an original in a stream, in bytes.
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Most tunnels that one hospital keeps open at one hub.

@@ -161,9 +161,9 @@ impl IndexItems {
         Self { first, more: items.len() > INDEX_ITEMS_MAX }
     }
 
-    /// Restores a list of which only the first items were kept.
-    pub fn cut_short(items: &[ItemCode]) -> Self {
-        Self { more: true, ..Self::new(items) }
+    /// Restores what was kept of a list, and whether there was more.
+    pub fn restored(first: [Option<ItemCode>; INDEX_ITEMS_MAX], more: bool) -> Self {
+        Self { first, more }
     }
 
     /// Gives the items that were kept, in their order.

@@ -86,10 +86,10 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
     let position = Position(u64::from(value.word()?));
     let piece = Piece { start: value.word()?, checksum: value.word()? };
     let (result, version) = (ResultId::new(value.bytes()?), value.word()?);
-    let mut items = Vec::with_capacity(INDEX_ITEMS_MAX);
-    for _ in 0..INDEX_ITEMS_MAX {
+    let mut items = [None; INDEX_ITEMS_MAX];
+    for item in &mut items {
         let [a, b, c] = value.bytes()?;
-        items.extend(item_from_bits(u32::from_be_bytes([0, a, b, c]))?);
+        *item = item_from_bits(u32::from_be_bytes([0, a, b, c]))?;
     }
     let (publisher, report) = (PublisherTag::new(value.bytes()?), ReportTag::new(value.bytes()?));
     Ok(IndexEntry {
@@ -105,7 +105,7 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
         sensitivity: if flags & SENSITIVE == 0 { Sensitivity::Normal } else { Sensitivity::Sensitive },
         publisher,
         report,
-        items: if flags & MORE == 0 { IndexItems::new(&items) } else { IndexItems::cut_short(&items) },
+        items: IndexItems::restored(items, flags & MORE != 0),
         kind: if flags & IMAGING == 0 { EntryKind::Laboratory } else { EntryKind::Imaging },
         superseded: flags & SUPERSEDED != 0,
     })
