@@ -142,6 +142,17 @@ pub fn current() -> Option<TraceContext> {
     CURRENT.try_with(|inner| inner.context).ok()
 }
 
+/// Makes work that another task will do part of the present span.
+pub fn inherited<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let current = CURRENT.try_with(Arc::clone).ok();
+    async move {
+        match current {
+            Some(current) => CURRENT.scope(current, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// Says for whom the present work is done, where that is found out only in its course.
 pub fn is_for(organisation: OrganisationCode) {
     let _ = CURRENT.try_with(|inner| inner.organisation.set(organisation));

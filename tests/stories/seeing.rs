@@ -68,6 +68,12 @@ async fn a_story_is_seen_in_metrics_logs_and_one_trace_and_names_no_patient() {
         if missing.iter().all(|name| names.contains(*name)) { Ok(()) } else { Err(format!("{names:?}")) }
     })
     .await;
+    let (fetched, brought) = collector.pair("concord.v1.Retrieval/Fetch", "original").await;
+    assert_eq!(
+        (fetched.trace_id, fetched.span_id),
+        (brought.trace_id, brought.parent_span_id),
+        "one fetch is one trace"
+    );
     assert_no_canary("the spans", format!("{:?}", collector.taken.lock().unwrap()).as_bytes());
 
     for folder in [OPERATOR.folder, B.folder] {
@@ -201,6 +207,19 @@ impl Collector {
             let spans = taken.iter().filter(|(_, span)| span.name == "concord.v1.Orders/Check").cloned();
             let spans: Vec<_> = spans.collect();
             if spans.len() >= 2 { Ok(spans) } else { Err(format!("{spans:?}")) }
+        })
+        .await
+    }
+
+    /// Waits for the hub's span of one name and a node's of another.
+    async fn pair(&self, hubs: &str, nodes: &str) -> (Span, Span) {
+        until("a span of the hub and one of a node", async || {
+            let taken = self.taken.lock().unwrap();
+            let find = |service, name| taken.iter().find(|(from, span)| from == service && span.name == name);
+            match (find("concord-hub", hubs), find("concord-node", nodes)) {
+                (Some((_, hubs)), Some((_, nodes))) => Ok((hubs.clone(), nodes.clone())),
+                other => Err(format!("{other:?}")),
+            }
         })
         .await
     }

@@ -14,6 +14,7 @@ use crate::domain::id::Digest;
 use crate::domain::limits::FETCHES_PER_ORGANISATION_MAX;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::time::Moment;
+use crate::ports::trace;
 use crate::service::hub::Hub;
 use crate::service::hub::access::basis_code;
 use crate::service::hub::audience::Basis;
@@ -89,7 +90,8 @@ impl Hub {
         });
         self.parts.ledger.record(&[record]).await?;
         let (out, chunks) = mpsc::channel(CHUNKS_WAITING_MAX);
-        tokio::spawn(bring(self.retrieval.tunnels.clone(), publisher, original, sent.offset, out, place));
+        let bringing = bring(self.retrieval.tunnels.clone(), publisher, original, sent.offset, out, place);
+        tokio::spawn(trace::inherited(bringing));
         Ok(chunks)
     }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::id::Digest;
 use crate::domain::limits::{CHUNK_BYTES, TUNNELS_PER_HOSPITAL_MAX};
 use crate::domain::organisation::OrganisationCode;
+use crate::ports::trace;
 use crate::service::hub::error::HubError;
 use crate::wire::field::{FieldError, Problem};
 use crate::wire::pb;
@@ -187,7 +188,8 @@ impl Tunnel {
         }
         let digest = Bytes::copy_from_slice(digest.as_bytes());
         let asking = Asking { tunnel: Arc::clone(self), request, answers, owed: 0, ended: false, _room: room };
-        self.say(Down::Request(pb::TunnelRequest { request, digest, credit: CREDIT_CHUNKS }))?;
+        let trace_parent = trace::current().map(|context| context.to_string()).unwrap_or_default();
+        self.say(Down::Request(pb::TunnelRequest { request, digest, credit: CREDIT_CHUNKS, trace_parent }))?;
         Ok(asking)
     }
 

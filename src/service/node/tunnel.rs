@@ -21,8 +21,10 @@ use super::{Node, ledger};
 use crate::domain::fault::{Fault, Faulty};
 use crate::domain::id::Digest;
 use crate::domain::limits::CHUNK_BYTES;
+use crate::domain::trace::Outcome;
 use crate::peer::hub::HubClient;
 use crate::ports::hub::HubLink;
+use crate::ports::trace::{SpanKind, Tracer};
 use crate::store::node::OriginalPlace;
 use crate::wire::pb;
 use pb::tunnel_down::Frame as Down;
@@ -37,6 +39,11 @@ pub trait OriginalSource: Send + Sync + 'static {
     /// [`Fault::Missing`] when the node never had it, [`Fault::Broken`] when what it has is damaged, otherwise
     /// [`Fault::Busy`].
     fn open(&self, digest: Digest) -> impl Future<Output = Result<Box<dyn Read + Send>, Fault>> + Send;
+
+    /// Traces what is answered, where somebody asked for it.
+    fn tracer(&self) -> Option<Tracer> {
+        None
+    }
 }
 
 /// Keeps a tunnel to one instance of the hub until `stop`, opening it again whenever it ends; `open` is told whether it is.
@@ -90,6 +97,10 @@ impl<L: HubLink> OriginalSource for Node<L> {
             // Whether its bytes are damaged is found out by reading them.
             if fault == Fault::Missing { Fault::Missing } else { Fault::Busy }
         })
+    }
+
+    fn tracer(&self) -> Option<Tracer> {
+        self.core.tracer.get().cloned()
     }
 }
 
@@ -161,8 +172,18 @@ async fn answer<S: OriginalSource>(
     up: mpsc::Sender<pb::TunnelUp>,
 ) -> u64 {
     let request = asked.request;
+    let work =
+        source.tracer().map(|tracer| tracer.begin("original", SpanKind::Server, asked.trace_parent.parse().ok()));
     let streamed = stream(&source, &asked, &answering.credit, &up);
-    if let Some(Err(cause)) = answering.cancel.run_until_cancelled(streamed).await {
+    let streamed = answering.cancel.run_until_cancelled(streamed).await;
+    if let Some(work) = work {
+        match streamed {
+            Some(Ok(())) => work.end("OK", Outcome::Done),
+            Some(Err(cause)) => work.end(cause.as_str_name(), Outcome::Failed),
+            None => work.end("CANCELLED", Outcome::Done),
+        };
+    }
+    if let Some(Err(cause)) = streamed {
         let _ = up.send(failure(request, cause)).await;
     }
     request
@@ -301,7 +322,7 @@ mod tests {
 
         async fn ask(&self, request: u64, digest: Digest, credit: u32) {
             let digest = Bytes::copy_from_slice(digest.as_bytes());
-            self.say(Down::Request(pb::TunnelRequest { request, digest, credit })).await;
+            self.say(Down::Request(pb::TunnelRequest { request, digest, credit, trace_parent: String::new() })).await;
         }
 
         async fn next(&mut self) -> Up {
