@@ -25,12 +25,12 @@ use concord::app::render::{self, RenderArgs};
 use concord::app::stats::{self, StatsArgs};
 use concord::app::verify::{self, VerifyArgs};
 use concord::ports::clock::Clock;
+use concord::sys::allocator::Allocator;
 use concord::sys::clock::SystemClock;
 use tracing_subscriber::EnvFilter;
 
-/// Much of the work of hub and node is many small allocations on many threads, which glibc serves slowly (ADR 26).
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// Cross-hospital exchange for the mutual recognition of exam and lab results.
 #[derive(Parser)]
