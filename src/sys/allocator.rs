@@ -1,7 +1,7 @@
 //! Who allocates: jemalloc, which serves many small allocations on many threads better than glibc does (ADR 26).
 //!
-//! The only unsafe code of the package, because Rust lets nobody name an allocator without it.
-#![allow(unsafe_code)]
+//! The only unsafe code of the package.
+#![expect(unsafe_code, reason = "Rust lets nobody say who allocates without it")]
 
 use std::alloc::{GlobalAlloc, Layout};
 
