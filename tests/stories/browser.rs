@@ -4,6 +4,7 @@ use concord::wire::pb;
 use reqwest::{Certificate, Client, Identity, Response, StatusCode, redirect};
 use serde_json::{Value, json};
 
+use crate::patience::ANSWER_WAIT_MAX;
 use crate::people::Patient;
 use crate::region::{Organisation, Region};
 
@@ -32,6 +33,7 @@ impl Browser {
         drop(rustls::crypto::ring::default_provider().install_default());
         let authority = std::fs::read(region.path("ca/ca.pem")).unwrap();
         let builder = Client::builder()
+            .timeout(ANSWER_WAIT_MAX)
             .tls_certs_only([Certificate::from_pem(&authority).unwrap()])
             .redirect(redirect::Policy::none())
             .no_proxy();

@@ -13,6 +13,7 @@ use tonic::{Code, Status};
 
 use crate::doctor::{self, Doctor};
 use crate::laboratory::{Report, report};
+use crate::patience::ANSWER_WAIT_MAX;
 use crate::people::{self, Patient};
 use crate::region::{A, B, Organisation, REGULATOR, Region};
 
@@ -115,7 +116,11 @@ async fn open(region: &Region, key: &str, patient: &Patient, basis: Basis) -> Re
 async fn ask(region: &Region, url: &str, body: Value) -> (StatusCode, Value) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let authority = std::fs::read(region.path("ca/ca.pem")).unwrap();
-    let client = Client::builder().tls_certs_only([Certificate::from_pem(&authority).unwrap()]).build().unwrap();
+    let client = Client::builder()
+        .timeout(ANSWER_WAIT_MAX)
+        .tls_certs_only([Certificate::from_pem(&authority).unwrap()])
+        .build()
+        .unwrap();
     let answer = client.post(url).json(&body).send().await.unwrap();
     (answer.status(), answer.json().await.unwrap())
 }

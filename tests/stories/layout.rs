@@ -1,9 +1,10 @@
 //! What a region is made of: its organisations, its ports, and the files that hub and nodes are told by.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use concord::app::demo::issuer::{ClientPart, IssuerAddress, IssuerConfig, IssuerTls, STRONG, SamplePatient};
+use tokio::net::TcpSocket;
 
 use crate::people::Patient;
 
@@ -40,7 +41,7 @@ pub const REGULATOR: Organisation =
     Organisation { folder: "regulator", code: "11520000DEMXX201XW", role: "regulator", division: "520000" };
 
 /// Where everything listens.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Ports {
     /// The hub.
     pub hub: SocketAddr,
@@ -52,6 +53,9 @@ pub struct Ports {
     pub issuer: SocketAddr,
     /// The nodes of A and B.
     pub nodes: Vec<NodePorts>,
+    /// Bound and not listening: a server of ours can listen at the port, and the system gives it to nobody else, neither
+    /// to a server nor to a client on its way out.
+    _held: Vec<TcpSocket>,
 }
 
 /// Where one node listens.
@@ -70,9 +74,9 @@ pub struct NodePorts {
 }
 
 impl Ports {
-    /// Has the system choose free ports; all are held until all are chosen, so that no two are the same.
+    /// Has the system choose free ports, and holds them as long as it lives.
     pub fn choose() -> Self {
-        let held: Vec<TcpListener> = (0..14).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<TcpSocket> = (0..14).map(|_| held()).collect();
         let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
         let ports =
             |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3], metrics: of[4] };
@@ -82,8 +86,16 @@ impl Ports {
             issuer: chosen[12],
             hub_metrics: chosen[13],
             nodes: chosen[2..12].chunks(5).map(ports).collect(),
+            _held: held,
         }
     }
+}
+
+fn held() -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    socket
 }
 
 /// Writes the project's own catalogue and policy, with the stories' organisations.

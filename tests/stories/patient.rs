@@ -11,7 +11,7 @@ use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 use crate::laboratory::{Report, report};
-use crate::patience::until;
+use crate::patience::{ANSWER_WAIT_MAX, until};
 use crate::people;
 use crate::region::{A, Region};
 
@@ -27,7 +27,13 @@ impl Browser {
     pub fn new(region: &Region) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authority = Certificate::from_pem(&std::fs::read(region.path("ca/ca.pem")).unwrap()).unwrap();
-        let client = Client::builder().tls_certs_only([authority]).redirect(Policy::none()).no_proxy().build().unwrap();
+        let client = Client::builder()
+            .timeout(ANSWER_WAIT_MAX)
+            .tls_certs_only([authority])
+            .redirect(Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         Self { client, hub: region.hub_https(), cookies: BTreeMap::new() }
     }
 
