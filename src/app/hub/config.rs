@@ -153,7 +153,7 @@ impl Default for HubLimits {
             connection_requests_max: 1_024,
             requests_max: 2_048,
             requests_per_s: 50_000,
-            index_cache_mib: 256,
+            index_cache_mib: 128,
             tables_cache_mib: 64,
             watch_interval_s: 2,
             stop_grace_s: 10,
