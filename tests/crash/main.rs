@@ -18,6 +18,7 @@ mod laboratory;
 #[path = "../stories/layout.rs"]
 mod layout;
 mod ledger;
+#[expect(dead_code, reason = "the stories use the rest")]
 #[path = "../stories/patience.rs"]
 mod patience;
 #[expect(dead_code, reason = "the stories use the rest")]

@@ -1,10 +1,9 @@
 //! A region in a folder: made once, then copied for each round, so that rounds do not wait for certificates.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use clap::Parser;
@@ -26,7 +25,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::dice::Dice;
-use crate::layout::{self, NodePorts, Ports, REGION};
+use crate::layout::{self, Ports, REGION};
 pub use crate::layout::{A, B, CENTRE, OPERATOR, Organisation, REGULATOR};
 use crate::patience::until;
 use crate::points::Who;
@@ -75,7 +74,7 @@ impl Template {
         }
         layout::write_region(&folder.join("region"));
         let mut template = Self { folder: folder.to_owned(), began, log_key: String::new(), shim };
-        let ports = ports();
+        let ports = Ports::choose();
         write_hub(folder, &ports);
         let made = concord(&["hub", "init", "--json", "--config", folder.join("hub/hub.toml").to_str().unwrap()]);
         let made: serde_json::Value = serde_json::from_slice(&made).unwrap();
@@ -96,7 +95,7 @@ impl Template {
     pub async fn copy(&self, to: &Path, dice: Dice) -> Region {
         let _ = fs::remove_dir_all(to);
         copy(&self.folder, to);
-        Region::around(to.to_owned(), self, ports(), dice).await
+        Region::around(to.to_owned(), self, Ports::choose(), dice).await
     }
 }
 
@@ -256,20 +255,6 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Chooses ports below those that the system gives to whoever calls out: a process that is started again finds its own.
-fn ports() -> Ports {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
-    let mut free = std::iter::repeat_with(|| PORT_MIN + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
-        .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
-        .filter(|address| TcpListener::bind(address).is_ok());
-    let mut next = || free.next().unwrap();
-    let (hub, hub_https, hub_metrics, issuer) = (next(), next(), next(), next());
-    let mut node = || NodePorts { grpc: next(), mllp: next(), dicom: next(), https: next(), metrics: next() };
-    let nodes = vec![node(), node()];
-    Ports { hub, hub_https, hub_metrics, issuer, nodes }
-}
-
 fn write_hub(folder: &Path, ports: &Ports) {
     fs::create_dir_all(folder.join("hub")).unwrap();
     fs::write(folder.join("hub/hub.toml"), layout::hub_configuration(ports) + JOURNAL).unwrap();
@@ -289,6 +274,4 @@ fn concord(arguments: &[&str]) -> Vec<u8> {
 
 /// Short segments, so that a round goes through several.
 const JOURNAL: &str = "\n[journal]\nsegment_kib = 64\n";
-const PORT_MIN: u16 = 14_000;
-const PORTS: u16 = 18_000;
 const ANSWER_WAIT: Duration = Duration::from_secs(2);

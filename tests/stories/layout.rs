@@ -1,10 +1,10 @@
 //! What a region is made of: its organisations, its ports, and the files that hub and nodes are told by.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use concord::app::demo::issuer::{ClientPart, IssuerAddress, IssuerConfig, IssuerTls, STRONG, SamplePatient};
-use tokio::net::TcpSocket;
 
 use crate::people::Patient;
 
@@ -41,7 +41,7 @@ pub const REGULATOR: Organisation =
     Organisation { folder: "regulator", code: "11520000DEMXX201XW", role: "regulator", division: "520000" };
 
 /// Where everything listens.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ports {
     /// The hub.
     pub hub: SocketAddr,
@@ -53,9 +53,6 @@ pub struct Ports {
     pub issuer: SocketAddr,
     /// The nodes of A and B.
     pub nodes: Vec<NodePorts>,
-    /// Bound and not listening: a server of ours can listen at the port, and the system gives it to nobody else, neither
-    /// to a server nor to a client on its way out.
-    _held: Vec<TcpSocket>,
 }
 
 /// Where one node listens.
@@ -74,28 +71,20 @@ pub struct NodePorts {
 }
 
 impl Ports {
-    /// Has the system choose free ports, and holds them as long as it lives.
+    /// Chooses ports below those that the system gives to whoever calls out: a process that is started again finds its
+    /// own.
     pub fn choose() -> Self {
-        let held: Vec<TcpSocket> = (0..14).map(|_| held()).collect();
-        let chosen: Vec<SocketAddr> = held.iter().map(|listener| listener.local_addr().unwrap()).collect();
-        let ports =
-            |of: &[SocketAddr]| NodePorts { grpc: of[0], mllp: of[1], dicom: of[2], https: of[3], metrics: of[4] };
-        Self {
-            hub: chosen[0],
-            hub_https: chosen[1],
-            issuer: chosen[12],
-            hub_metrics: chosen[13],
-            nodes: chosen[2..12].chunks(5).map(ports).collect(),
-            _held: held,
-        }
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let first = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+        let mut free = std::iter::repeat_with(|| PORT_MIN + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
+            .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+            .filter(|address| TcpListener::bind(address).is_ok());
+        let mut next = || free.next().unwrap();
+        let (hub, hub_https, hub_metrics, issuer) = (next(), next(), next(), next());
+        let mut node = || NodePorts { grpc: next(), mllp: next(), dicom: next(), https: next(), metrics: next() };
+        let nodes = vec![node(), node()];
+        Self { hub, hub_https, hub_metrics, issuer, nodes }
     }
-}
-
-fn held() -> TcpSocket {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.set_reuseaddr(true).unwrap();
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    socket
 }
 
 /// Writes the project's own catalogue and policy, with the stories' organisations.
@@ -257,3 +246,6 @@ revocation_list = "../ca/crl.pem"
 certificate = "tls.pem"
 key = "tls.key"
 "#;
+
+const PORT_MIN: u16 = 14_000;
+const PORTS: u16 = 18_000;
