@@ -1,5 +1,6 @@
 //! The index in an engine that merges sorted runs (fjall): what waits in memory goes to it as a run, without its own log,
-//! for the journal has all of it. Only what the comparison needs: nothing here opens a file that a crash has left.
+//! for the journal has all of it. Only what the comparison needs: nothing here opens a file that a crash has left, flags
+//! the older of two versions, or looks for the latest among what still waits. It is not an index to be used.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
