@@ -72,10 +72,10 @@ pub struct NodePorts {
 
 impl Ports {
     /// Chooses ports below those that the system gives to whoever calls out: a process that is started again finds its
-    /// own.
+    /// own. Neighbouring processes begin far from each other.
     pub fn choose() -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
-        let first = u16::try_from(std::process::id() % 1_000).unwrap() * 10;
+        let first = u16::try_from(std::process::id() * STEP % u32::from(PORTS)).unwrap();
         let mut free = std::iter::repeat_with(|| PORT_MIN + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
             .map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
             .filter(|address| TcpListener::bind(address).is_ok());
@@ -249,3 +249,5 @@ key = "tls.key"
 
 const PORT_MIN: u16 = 14_000;
 const PORTS: u16 = 18_000;
+/// Prime, and more than the ports of all stories of one process.
+const STEP: u32 = 1_009;

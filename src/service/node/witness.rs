@@ -171,9 +171,17 @@ async fn judge<L: HubLink>(
     Ok(head)
 }
 
-/// Says loudly, and durably, that the hub's log is not what it was.
+/// Says loudly, and durably, that the hub's log is not what it was. Whoever is told finds the evidence.
 async fn refuse(core: &Arc<Core>, known: u64, note: &str, error: ReceiptError) {
     core.figures.log_refused.add(1);
+    // What the hub did not sign is no evidence against it.
+    if matches!(error, ReceiptError::Rewritten { .. }) {
+        let note = note.to_owned();
+        let kept = blocking(core, move |core| core.seen.refuse(&note).map_err(NodeError::Seen)).await;
+        if let Err(error) = kept {
+            tracing::error!(%error, "the refused checkpoint could not be kept");
+        }
+    }
     let text = error.to_string();
     let before = {
         let mut told = core.watch.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,14 +191,6 @@ async fn refuse(core: &Arc<Core>, known: u64, note: &str, error: ReceiptError) {
         tracing::warn!(known, %error, "the hub's log is still not believed");
     } else {
         tracing::error!(known, %error, "THE HUB'S LOG IS NOT BELIEVED: it lost records, was rewritten, or is another");
-    }
-    // What the hub did not sign is no evidence against it.
-    if matches!(error, ReceiptError::Rewritten { .. }) {
-        let note = note.to_owned();
-        let kept = blocking(core, move |core| core.seen.refuse(&note).map_err(NodeError::Seen)).await;
-        if let Err(error) = kept {
-            tracing::error!(%error, "the refused checkpoint could not be kept");
-        }
     }
 }
 

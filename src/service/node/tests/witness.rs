@@ -62,6 +62,22 @@ async fn a_log_that_forks_or_shrinks_is_refused_across_restarts_and_nothing_is_c
 }
 
 #[tokio::test]
+async fn whoever_is_told_of_a_refusal_finds_its_evidence() {
+    let world = World::new();
+    let node = world.node();
+    publish(&world, &node, 0..2).await;
+    world.hub.rewrite(0);
+    let told = async {
+        while node.log_view().refused.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert!(world.path().join("checkpoint.refused").exists());
+    };
+    let (looked, ()) = tokio::join!(node.look(), told);
+    assert!(is_rewritten(&looked), "{looked:?}");
+}
+
+#[tokio::test]
 async fn a_fork_is_found_in_a_receipt_too_and_the_batch_waits() {
     let world = World::new();
     let node = world.node();
