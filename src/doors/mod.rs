@@ -11,6 +11,7 @@ pub mod mllp;
 mod newcomers;
 pub mod node_intake;
 pub mod pace;
+pub mod settled;
 pub mod shares;
 pub mod tls;
 pub mod watch;

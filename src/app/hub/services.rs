@@ -17,6 +17,7 @@ use crate::doors::grpc::qualifications::QualificationsDoor;
 use crate::doors::grpc::recalls::RecallsDoor;
 use crate::doors::grpc::retrieval::RetrievalDoor;
 use crate::doors::grpc::transparency::TransparencyDoor;
+use crate::doors::settled::settled;
 use crate::service::hub::Hub;
 use crate::wire::pb;
 use crate::wire::pb::catalogue_server::CatalogueServer;
@@ -55,7 +56,7 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
     let (Ok(v1), Ok(v1alpha)) = (reflection().build_v1(), reflection().build_v1alpha()) else {
         unreachable!("the descriptors are written by the build");
     };
-    Routes::new(health)
+    let routes = Routes::new(health)
         .add_service(v1)
         .add_service(v1alpha)
         .add_service(served!(IdentityServer, IdentityDoor, hub))
@@ -67,5 +68,6 @@ pub fn routes(hub: &Arc<Hub>, health: HealthServer<impl Health>) -> Routes {
         .add_service(served!(QualificationsServer, QualificationsDoor, hub, MESSAGE_BYTES_MAX))
         .add_service(served!(CatalogueServer, CatalogueDoor, hub))
         .add_service(served!(TransparencyServer, TransparencyDoor, hub))
-        .add_service(served!(OversightServer, OversightDoor, hub))
+        .add_service(served!(OversightServer, OversightDoor, hub));
+    Routes::from(settled(routes.into_axum_router(), Arc::clone(hub)))
 }

@@ -25,6 +25,7 @@ use crate::doors::http::paths::Paths;
 use crate::doors::http::prompt::{self, PromptParts};
 use crate::doors::http::shl;
 use crate::doors::http::view::{self, ViewParts};
+use crate::doors::settled::settled;
 use crate::doors::shares::Shares;
 use crate::service::hub::Hub;
 use crate::service::hub::exchange::HubExchange;
@@ -69,7 +70,7 @@ pub fn open(
         let fhir = FhirDoor::new(Arc::clone(hub), readers, config.region, &part.base_url());
         let patients = patients::doors(patients_gate.as_ref(), &viewing, &part.base_url());
         let doors = doors(hub, viewing, &gate).merge(Arc::new(cds).router());
-        let doors = doors.merge(fhir::router(fhir)).merge(patients);
+        let doors = doors.merge(fhir::router(fhir)).merge(patients).with(|doors| settled(doors, Arc::clone(hub)));
         serving.spawn(door.serve(doors, stop.clone()));
     }
     serving.close();

@@ -67,7 +67,7 @@ async fn prompted(world: &World, key: &str) -> String {
     // A loaded machine may leave it out.
     for _ in 0..1_000 {
         let asked = pb::CheckRequest { proofs: true, ..check_request(key, "L01001") };
-        let proof = world.hub.check(&doctor(), asked).await.unwrap().lines[0].prompts[0].proof.clone();
+        let proof = world.check(&doctor(), asked).await.unwrap().lines[0].prompts[0].proof.clone();
         if !proof.is_empty() {
             return proof;
         }

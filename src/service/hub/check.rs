@@ -8,12 +8,13 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::id::{PromptId, Pseudonym, ResultId};
 use crate::domain::item::ItemCode;
 use crate::domain::limits::LINE_ITEMS_MAX;
-use crate::domain::log::LogPlace;
+use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::order::OrderContext;
 use crate::domain::organisation::{Caller, OrganisationCode};
 use crate::domain::rule::{Candidate, LineAnswer, LineCoverage, answer_line};
 use crate::domain::time::Moment;
 use crate::service::hub::Hub;
+use crate::service::hub::ahead::{AHEAD_RECORDS_MAX, Topic};
 use crate::service::hub::answer::{self, Speaker};
 use crate::service::hub::audience::{Audience, Basis};
 use crate::service::hub::candidates::{Batches, Found, reports_of_others};
@@ -30,7 +31,8 @@ use crate::wire::pb;
 use crate::wire::record::Record;
 
 impl Hub {
-    /// Answers an order. The same key gives the same prompts again.
+    /// Answers an order once what it prompts is durable. The same key gives the same prompts again. The tables may not
+    /// have them yet: what acts on prompts waits for [`Hub::settled`] itself, and doors wait before anything else.
     ///
     /// # Errors
     /// [`HubError`]; ordering goes on without a prompt.
@@ -43,6 +45,8 @@ impl Hub {
         let organisation = caller.organisation;
         let (language, proofs) = (asked.language, sent.proofs);
         let _turn = self.requests.wait((organisation, asked.key.clone())).await;
+        let topics = topics(organisation, &asked);
+        self.parts.ledger.wait_for(self.ahead.of(&topics)).await?;
         let (hub, caller) = (Arc::clone(self), caller.clone());
         let answered = tokio::task::spawn_blocking(move || {
             let checked = hub.judge_or_recall(&caller, &asked, sent)?;
@@ -55,7 +59,7 @@ impl Hub {
             let prompts = check.prompts.len();
             let record = Record::Check(check);
             if prompts > 0 {
-                self.parts.ledger.record(&[record]).await?;
+                self.record_ahead(topics, &record).await?;
             } else {
                 self.parts.ledger.record_soon(&record).await?;
             }
@@ -65,6 +69,22 @@ impl Hub {
             self.add_proofs(offered, &mut response.lines).await;
         }
         Ok(response)
+    }
+
+    /// Waits until the tables have every check that was answered before this call.
+    ///
+    /// # Errors
+    /// [`HubError::Behind`] when the projections have stopped.
+    pub async fn settled(&self) -> Result<(), HubError> {
+        self.parts.ledger.wait_for(self.ahead.all()).await
+    }
+
+    /// Makes the record of a check durable, and says to later calls that the tables may lack it.
+    async fn record_ahead(&self, topics: [Topic; 2], record: &Record) -> Result<(), HubError> {
+        let ledger = &self.parts.ledger;
+        let next = ledger.record_ahead(record).await?.sequence.next();
+        self.ahead.note(topics, next, ledger.projected());
+        ledger.wait_for(Sequence(next.0.saturating_sub(AHEAD_RECORDS_MAX))).await
     }
 
     /// Judges an order, or finds the record of the check that had its key.
@@ -180,6 +200,11 @@ impl Hub {
         }
         Ok(pb::CheckResponse { lines, policy_version: record.policy_version.clone(), degraded: None })
     }
+}
+
+/// Says what the tables must know of before an order is judged.
+fn topics(organisation: OrganisationCode, asked: &Asked) -> [Topic; 2] {
+    [Topic::Key(organisation, asked.key.clone()), Topic::Visit(organisation, asked.visit.encounter.clone())]
 }
 
 /// Gathers what the lines want.

@@ -27,6 +27,7 @@ impl Hub {
     pub async fn decide(&self, caller: &Caller, mut sent: pb::DecideRequest) -> Result<pb::DecideResponse, HubError> {
         let mut decided = Decided::try_from(&sent)?;
         let organisation = caller.organisation;
+        self.settled().await?;
         sent.decisions = self.whole_lines(organisation, sent.decisions, &mut decided)?;
         // Decisions of one hospital follow each other: two on one prompt must not both find it open.
         let _turn = self.requests.wait((organisation, String::new())).await;
@@ -167,6 +168,7 @@ impl Hub {
         let revoking = Revoking::try_from(&sent)?;
         let organisation = caller.organisation;
         let _turn = self.requests.wait((organisation, String::new())).await;
+        self.settled().await?;
         let view = self.parts.state.read()?;
         if let Some(place) = view.request(organisation, RequestKind::Revocation, &revoking.key)? {
             let Record::Revocation(kept) = self.parts.ledger.read(place)? else { return Err(HubError::KeyReused) };

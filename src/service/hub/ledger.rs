@@ -1,4 +1,5 @@
-//! The hub's way into its journal: a record is durable, and every projection has it, before anybody is answered.
+//! The hub's way into its journal: a record is durable, and every projection has it, before anybody is answered. A check
+//! that prompts is answered once it is durable; see [`super::ahead`].
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -36,6 +37,15 @@ impl Ledger {
             self.wait_for(last.sequence.next()).await?;
         }
         Ok(places)
+    }
+
+    /// Writes a record; returns once it is durable, which may be before projections have it.
+    ///
+    /// # Errors
+    /// As for [`Ledger::record`].
+    pub async fn record_ahead(&self, record: &Record) -> Result<LogPlace, HubError> {
+        self.assert_followed()?;
+        Ok(self.journal.append(record.kind(), record.payload()).await?.into())
     }
 
     /// Queues a record whose loss in a crash changes nothing: a check that prompted nothing.

@@ -4,6 +4,7 @@
 //! tables and the index, and [`log_keeper`] for the public log.
 
 pub mod access;
+mod ahead;
 pub mod answer;
 pub mod audience;
 pub mod candidates;
@@ -62,6 +63,7 @@ use crate::domain::time::Moment;
 use crate::merkle::note::VerifierKey;
 use crate::ports::clock::Clock;
 use crate::ports::index::EntryIndex;
+use crate::service::hub::ahead::Ahead;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
 use crate::service::hub::link::Links;
@@ -108,6 +110,8 @@ pub struct Hub {
     publications: Places,
     /// One hospital's decisions on one prompt, and uses of one key, are taken one after the other.
     requests: Turns<(OrganisationCode, String)>,
+    /// Checks that the tables may not have yet.
+    ahead: Ahead,
     /// Uses of one consent, and guesses at its passcode, are taken one after the other.
     consents: Turns<ConsentId>,
     /// New persons are learned one after the other.
@@ -130,6 +134,7 @@ impl Hub {
             publishers: Turns::default(),
             publications: Places::new(PUBLICATIONS_PER_ORGANISATION_MAX),
             requests: Turns::default(),
+            ahead: Ahead::default(),
             consents: Turns::default(),
             persons: tokio::sync::Mutex::default(),
             retrieval: Retrieval::default(),

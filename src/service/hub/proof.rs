@@ -179,7 +179,7 @@ mod tests {
 
     async fn prompt(world: &World, key: &str, proofs: bool) -> pb::Prompt {
         let asked = pb::CheckRequest { proofs, ..check_request(key, "L01001") };
-        let answer = world.hub.check(&doctor(), asked).await.unwrap();
+        let answer = world.check(&doctor(), asked).await.unwrap();
         answer.lines[0].prompts[0].clone()
     }
 

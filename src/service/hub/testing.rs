@@ -20,7 +20,9 @@ use crate::pki::identity::{Identity, Purpose};
 use crate::pki::register::{Reason, Revocation};
 use crate::pki::signing::SigningKey;
 use crate::pki::trust::Trust;
+use crate::service::hub::ahead::Topic;
 use crate::service::hub::consent::Acting;
+use crate::service::hub::error::HubError;
 use crate::service::hub::grant::Grants;
 use crate::service::hub::ledger::Ledger;
 use crate::service::hub::link::Links;
@@ -143,6 +145,24 @@ impl World {
         let received_at = Some(self.hub.now().into());
         let record = pb::BatchRecord { batch: batch.encode(), received_at, rejections: Vec::new() };
         self.record(Record::Batch(record)).await
+    }
+
+    /// Checks an order, and waits until the tables have the check.
+    pub async fn check(&self, caller: &Caller, sent: pb::CheckRequest) -> Result<pb::CheckResponse, HubError> {
+        let answer = self.hub.check(caller, sent).await?;
+        self.hub.settled().await?;
+        Ok(answer)
+    }
+
+    /// Lets a check in a visit have been answered that the tables do not have before two more records.
+    pub fn answered_ahead(&self, encounter: &str) {
+        let (ledger, visit) = (&self.hub.parts.ledger, Topic::Visit(HOSPITAL.parse().unwrap(), encounter.to_owned()));
+        self.hub.ahead.note([visit], Sequence(ledger.records() + 2), ledger.projected());
+    }
+
+    /// Writes the region's policy once more.
+    pub async fn repeat_policy(&self) {
+        self.record(policy(self.clock.now())).await;
     }
 
     /// Lets the projections stop, as a damaged disk does: nothing is recorded any more.

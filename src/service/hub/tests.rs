@@ -1,5 +1,6 @@
 //! The hub's contract with publishers and order screens, over a real journal and its projections.
 
+mod ahead;
 mod replacing;
 
 use bytes::Bytes;
@@ -181,7 +182,7 @@ pub async fn prompted_world() -> (World, Publisher, pb::Prompt) {
     qualify(&world, OTHER_HOSPITAL).await;
     let mut publisher = Publisher::new(&world, OTHER_HOSPITAL, 50);
     publisher.publish(&world, &[result(&world, 1, 24)]).await;
-    let answer = world.hub.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
     let prompt = answer.lines[0].prompts[0].clone();
     (world, publisher, prompt)
 }
@@ -267,7 +268,7 @@ async fn a_revoked_key_publishes_nothing_more_and_what_it_signed_before_still_co
     world.revoke(50);
     let late = publisher.batch(&[result(&world, 2, 24)], world.clock.now().plus_hours(-1));
     assert_eq!(publisher.send(&world, &late).await.unwrap_err().fault(), Fault::Unproven);
-    let answer = world.hub.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
     assert_eq!(answer.lines[0].prompts.len(), 1);
 }
 
@@ -289,7 +290,7 @@ async fn an_entry_that_cannot_be_indexed_is_receipted_with_its_reason_and_blocks
         reasons,
         [(0, "collected_at", "FUTURE_DATE"), (1, "items[0]", "UNKNOWN_ITEM"), (2, "publisher", "FOREIGN_PUBLISHER"),]
     );
-    let answer = world.hub.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
     assert_eq!(answer.lines[0].prompts.len(), 1, "the good one is offered");
 }
 
@@ -306,9 +307,9 @@ async fn a_prompt_carries_the_value_and_why_it_may_be_relied_on() {
 #[tokio::test]
 async fn the_same_check_gives_the_same_prompts_and_another_under_its_key_is_refused() {
     let (world, _publisher, prompt) = prompted_world().await;
-    let again = world.hub.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
+    let again = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
     assert_eq!(again.lines[0].prompts, [prompt]);
-    let other = world.hub.check(&doctor(), check_request("c1", "L01002")).await.unwrap_err();
+    let other = world.check(&doctor(), check_request("c1", "L01002")).await.unwrap_err();
     assert_eq!(other.fault(), Fault::Conflict);
     assert_eq!(figure(&world, Figure::Prompts).await, 1);
 }
@@ -318,7 +319,7 @@ async fn no_qualification_no_prompt_and_the_reason_is_named() {
     let world = World::new().await;
     let mut publisher = Publisher::new(&world, OTHER_HOSPITAL, 50);
     publisher.publish(&world, &[result(&world, 1, 24)]).await;
-    let answer = world.hub.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
     let line = &answer.lines[0];
     assert_eq!((line.prompts.len(), line.coverage(), line.remaining_items.len()), (0, pb::LineCoverage::None, 1));
     let codes: Vec<_> = line.quiet[0].refusals.iter().map(|refusal| refusal.code.as_str()).collect();
@@ -337,7 +338,7 @@ async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arriva
             entry.status = if version == 2 { ResultStatus::Withdrawn } else { ResultStatus::Final };
             publisher.publish(&world, &[entry]).await;
         }
-        let answer = world.hub.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
+        let answer = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
         assert!(answer.lines[0].prompts.is_empty(), "a withdrawn result is never offered");
     }
 }
@@ -352,7 +353,7 @@ async fn no_publisher_shadows_another_ones_result() {
     shadow.version = 99;
     shadow.status = ResultStatus::Withdrawn;
     liar.publish(&world, &[shadow]).await;
-    let answer = world.hub.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
     assert_eq!(answer.lines[0].prompts.len(), 1);
 }
 
@@ -371,7 +372,7 @@ async fn an_acceptance_opens_the_original_and_is_counted_once() {
     assert_eq!((figure(&world, Figure::Accepted).await, figure(&world, Figure::ReportsRecognised).await), (1, 1));
     assert_eq!(figure(&world, Figure::ReportsExisting).await, 1);
 
-    let answer = world.hub.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
     let quiet = &answer.lines[0].quiet[0];
     assert_eq!(quiet.refusals[0].code, "ALREADY_DECIDED", "the same visit is not asked twice");
 }
@@ -401,7 +402,7 @@ async fn a_batch_of_declines_keeps_every_reason() {
     publisher.publish(&world, &[result(&world, 1, 24)]).await;
     let mut request = check_request("c1", "L01001");
     request.lines.push(pb::OrderLine { line_id: "2".into(), ..request.lines[0].clone() });
-    let answer = world.hub.check(&doctor(), request).await.unwrap();
+    let answer = world.check(&doctor(), request).await.unwrap();
     let decisions = answer.lines.iter().zip([("R01", "new arrhythmia"), ("R02", "")]).map(|(line, (reason, text))| {
         let decline = pb::Decline { reason: reason.into(), text: text.into(), choice: String::new() };
         let outcome = Some(pb::decision::Outcome::Decline(decline));
@@ -432,7 +433,7 @@ async fn what_was_viewed_is_prompted_all_the_same_and_counted_once() {
         };
         assert!(world.hub.acknowledge(&doctor(), &viewed).await.unwrap().grant.is_some());
     }
-    let answer = world.hub.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c2", "L01001")).await.unwrap();
     assert_eq!(answer.lines[0].prompts.len(), 1);
     assert_eq!((figure(&world, Figure::Viewed).await, figure(&world, Figure::Prompts).await), (1, 2));
 }
@@ -466,7 +467,7 @@ async fn a_result_that_is_not_the_patients_is_offered_to_nobody_until_that_is_ta
         request.visit.as_mut().unwrap().encounter = key.into();
         request
     };
-    let answer = world.hub.check(&doctor(), elsewhere("c2")).await.unwrap();
+    let answer = world.check(&doctor(), elsewhere("c2")).await.unwrap();
     assert_eq!((answer.lines[0].prompts.len(), answer.lines[0].quiet.len()), (0, 0));
     let revoke = pb::RevokeRequest {
         decision_key: "r1".into(),
@@ -475,7 +476,7 @@ async fn a_result_that_is_not_the_patients_is_offered_to_nobody_until_that_is_ta
         text: String::new(),
     };
     world.hub.revoke(&doctor(), revoke).await.unwrap();
-    assert_eq!(world.hub.check(&doctor(), elsewhere("c3")).await.unwrap().lines[0].prompts.len(), 1);
+    assert_eq!(world.check(&doctor(), elsewhere("c3")).await.unwrap().lines[0].prompts.len(), 1);
 }
 
 #[tokio::test]
@@ -494,7 +495,7 @@ async fn identifiers_are_not_accepted_by_the_hub() {
         identifiers: vec![pb::Identifier { r#type: "CN-ID".into(), authority: String::new(), value: "x".into() }],
         ..Default::default()
     });
-    let error = world.hub.check(&doctor(), request).await.unwrap_err();
+    let error = world.check(&doctor(), request).await.unwrap_err();
     assert!(error.to_string().starts_with("patient.identifiers: is not accepted here"), "{error}");
 }
 

@@ -87,6 +87,7 @@ impl Hub {
         let event = Acknowledged::try_from(sent)?;
         let organisation = caller.organisation;
         let _turn = self.requests.wait((organisation, format!("event {}", event.key))).await;
+        self.settled().await?;
         let viewed = event.event == pb::acknowledge_request::Event::Viewed;
         let (kept, found) = if viewed {
             self.prompted_still(organisation, event.prompt)?

@@ -358,7 +358,7 @@ async fn an_order_its_decision_and_the_qualification_behind_it_are_read() {
     let entry = desk.result(1, 24);
     desk.publish(&[entry]).await;
     let doctor = caller(HOSPITAL, Role::Hospital);
-    let answer = desk.world.hub.check(&doctor, check()).await.unwrap();
+    let answer = desk.world.check(&doctor, check()).await.unwrap();
     let prompt = answer.lines[0].prompts[0].prompt_id.clone();
     let accept = pb::Decision {
         prompt_id: prompt,

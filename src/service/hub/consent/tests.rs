@@ -68,7 +68,7 @@ async fn opt(world: &World, out: bool) {
 }
 
 async fn prompts(world: &World, who: &Caller, key: &str) -> Vec<pb::Prompt> {
-    let answer = world.hub.check(who, check_request(key, "L01001")).await.unwrap();
+    let answer = world.check(who, check_request(key, "L01001")).await.unwrap();
     answer.lines.into_iter().flat_map(|line| line.prompts).collect()
 }
 
@@ -304,7 +304,7 @@ async fn what_cannot_be_recorded_is_not_shown() {
     let check = check_request("x", "L01001");
     assert!(matches!(world.hub.open(&doctor(), &opening("o", by_consent())).await, Err(HubError::Behind)));
     assert!(matches!(world.hub.open(&doctor(), &opening("o", glass("emergency"))).await, Err(HubError::Behind)));
-    assert!(world.hub.check(&doctor(), check.clone()).await.is_err());
+    assert!(world.check(&doctor(), check.clone()).await.is_err());
     let access = Access::given(PATIENT, Kind::PatientRead, Basis::Patient);
     assert!(world.hub.record_access(&gateway(), &access).await.is_err());
     let asked = pb::RecentResultsRequest {

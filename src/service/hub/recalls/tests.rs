@@ -51,7 +51,7 @@ fn value(summary: &Option<pb::ResultSummary>) -> String {
 async fn ask(world: &World, organisation: &str, practitioner: &str, key: &str) -> pb::CheckResponse {
     let mut sent = check_request(key, "L01001");
     sent.actor = Some(pb::Actor { practitioner: practitioner.into(), ..Default::default() });
-    world.hub.check(&caller(organisation, Role::Hospital), sent).await.unwrap()
+    world.check(&caller(organisation, Role::Hospital), sent).await.unwrap()
 }
 
 /// What is told a doctor: cause, relation, versions before and after.
@@ -276,7 +276,7 @@ async fn a_result_of_another_patient_is_told_to_everybody_else_and_is_a_case_unt
     assert_eq!((closed.finding(), closed.reason.as_str()), (pb::CaseFinding::LinkRight, "looked into"));
     let mut elsewhere = check_request("c10", "L01001");
     elsewhere.visit = Some(pb::Visit { encounter: "V2".into(), ..elsewhere.visit.unwrap_or_default() });
-    let asked = world.hub.check(&doctor(), elsewhere).await.unwrap();
+    let asked = world.check(&doctor(), elsewhere).await.unwrap();
     assert_eq!(asked.lines[0].prompts.len(), 1, "it is offered again, in a visit where it was not decided");
     assert_eq!(rebuilt(&world), all(&world.hub.parts.state));
 }
@@ -512,7 +512,7 @@ async fn whoever_was_told_of_a_suspension_and_accepts_again_is_not_told_of_the_n
     accepted(&world, &prompt).await;
     let mut elsewhere = check_request("c2", "L01001");
     elsewhere.visit = Some(pb::Visit { encounter: "V2".into(), ..elsewhere.visit.unwrap_or_default() });
-    let second = world.hub.check(&doctor(), elsewhere).await.unwrap().lines[0].prompts[0].clone();
+    let second = world.check(&doctor(), elsewhere).await.unwrap().lines[0].prompts[0].clone();
     say(&world, suspension(&world, -48, "from two days ago")).await;
     judge_all(&world).await;
     assert_eq!(open(&world, "D7").len(), 1);

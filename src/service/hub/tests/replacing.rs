@@ -108,7 +108,7 @@ async fn waiting_prompts_are_listed_page_by_page_each_once() {
     let (world, _, first) = prompted_world().await;
     let mut prompts = BTreeSet::from([first.prompt_id.clone()]);
     for number in 2..=5 {
-        let answer = world.hub.check(&doctor(), check_request(&format!("c{number}"), "L01001")).await.unwrap();
+        let answer = world.check(&doctor(), check_request(&format!("c{number}"), "L01001")).await.unwrap();
         prompts.insert(answer.lines[0].prompts[0].prompt_id.clone());
     }
     world.clock.advance(24 * 60 * MINUTE_MS);
@@ -168,14 +168,14 @@ async fn a_visit_is_prompted_for_an_item_as_often_as_the_policy_allows() {
     for number in 2..=8 {
         let key = format!("c{number}");
         for _ in 0..2 {
-            let answer = world.hub.check(&doctor(), check_request(&key, "L01001")).await.unwrap();
+            let answer = world.check(&doctor(), check_request(&key, "L01001")).await.unwrap();
             assert_eq!(answer.lines[0].prompts.len(), 1, "check {number}, asked twice, counts once");
         }
     }
-    let answer = world.hub.check(&doctor(), check_request("c9", "L01001")).await.unwrap();
+    let answer = world.check(&doctor(), check_request("c9", "L01001")).await.unwrap();
     assert!(answer.lines[0].prompts.is_empty());
     assert_eq!(answer.lines[0].quiet[0].refusals[0].code, "ALERT_BUDGET");
     let mut elsewhere = check_request("c10", "L01001");
     elsewhere.visit = Some(pb::Visit { encounter: "V2".into(), ..elsewhere.visit.unwrap() });
-    assert_eq!(world.hub.check(&doctor(), elsewhere).await.unwrap().lines[0].prompts.len(), 1);
+    assert_eq!(world.check(&doctor(), elsewhere).await.unwrap().lines[0].prompts.len(), 1);
 }
