@@ -189,11 +189,12 @@ pub fn endpoint(text: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { host: bare.to_owned(), port: port.parse().map_err(|_| wrong())? })
 }
 
-/// Writes an instant at its own offset, RFC 3339.
+/// Writes an instant at its own offset, RFC 3339; only the date where no more is known.
 pub fn local(moment: &pb::Moment) -> Option<String> {
     let time = OffsetDateTime::from_unix_timestamp(moment.unix_ms.div_euclid(1_000)).ok()?;
     let offset = UtcOffset::from_whole_seconds(moment.offset_minutes.checked_mul(60)?).ok()?;
-    time.to_offset(offset).format(&Rfc3339).ok()
+    let time = time.to_offset(offset);
+    if moment.date_only { Some(time.date().to_string()) } else { time.format(&Rfc3339).ok() }
 }
 
 /// Says what was said, with the fields it names; or why nothing was, and where to look.

@@ -45,6 +45,14 @@ pub enum Problem {
     /// It occurs twice where once is allowed.
     #[error("occurs twice")]
     Twice,
+    /// It breaks off being JSON there, both counted from 1; a column is a byte.
+    #[error("is not JSON at line {line}, column {column}")]
+    Json {
+        /// The line.
+        line: usize,
+        /// The column.
+        column: usize,
+    },
     /// The bytes are no message of this type.
     #[error("cannot be decoded")]
     Undecodable,

@@ -209,7 +209,7 @@ pub fn run(args: &OrderArgs, clock: &dyn Clock, out: &mut dyn Write) -> Result<(
                 language: language.into(),
             };
             let answer = recent.desk.call(async |mut orders| orders.recent_results(request).await)?;
-            Ok(told::recent(&answer, args.json, out)?)
+            Ok(told::recent(&answer, language, args.json, out)?)
         }
     }
 }

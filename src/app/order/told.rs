@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 
+use crate::app::client::local;
 use crate::wire::pb;
 
 /// Writes what a check found.
@@ -60,8 +61,13 @@ pub(super) fn decision(answer: &pb::DecideResponse, json: bool, out: &mut dyn Wr
     Ok(())
 }
 
-/// Writes recent results.
-pub(super) fn recent(answer: &pb::RecentResultsResponse, json: bool, out: &mut dyn Write) -> io::Result<()> {
+/// Writes recent results; for people with the names of one language.
+pub(super) fn recent(
+    answer: &pb::RecentResultsResponse,
+    language: pb::Language,
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     if json {
         let results = answer.results.iter().map(result_object).collect::<Value>();
         let degraded = answer.degraded.as_ref().map(|degraded| degraded.text.clone());
@@ -71,8 +77,12 @@ pub(super) fn recent(answer: &pb::RecentResultsResponse, json: bool, out: &mut d
         writeln!(out, "no answer: {}", degraded.text)?;
     }
     for result in &answer.results {
-        let (items, name) = (result.items.join(", "), &result.item_name_zh);
-        writeln!(out, "{items} {name} {} {}", value(result), result.organisation_name_zh)?;
+        let (name, organisation) = match language {
+            pb::Language::En => (&result.item_name_en, &result.organisation_name_en),
+            _ => (&result.item_name_zh, &result.organisation_name_zh),
+        };
+        let collected = result.collected_at.as_ref().and_then(local).unwrap_or_default();
+        writeln!(out, "{collected}  {} {name} {}  {organisation}", result.items.join(", "), value(result))?;
     }
     if answer.truncated {
         writeln!(out, "there are more; raise --limit or lower --hours")?;
@@ -123,7 +133,8 @@ pub(in crate::app) fn result_object(result: &pb::ResultSummary) -> Value {
     });
     json!({
         "result_id": hex::encode(&result.result_id), "version": result.version, "organisation": result.organisation,
-        "organisation_name_zh": result.organisation_name_zh, "items": result.items,
+        "organisation_name_zh": result.organisation_name_zh,
+        "organisation_name_en": result.organisation_name_en, "items": result.items,
         "item_name_zh": result.item_name_zh, "item_name_en": result.item_name_en, "value": value(result),
         "collected_unix_ms": result.collected_at.as_ref().map(|at| at.unix_ms),
         "log_index": result.log_index, "originals": originals.collect::<Value>(),
@@ -188,6 +199,28 @@ mod tests {
         let said = String::from_utf8(out).unwrap();
         assert!(said.starts_with("1 P: partial\n  钾 4.1\n    prompt 01010101"), "{said}");
         assert!(said.ends_with("order only L01005\n"), "{said}");
+    }
+
+    #[test]
+    fn a_listed_result_has_its_time_and_the_names_of_the_language() {
+        let result = pb::ResultSummary {
+            items: vec!["L01001".into()],
+            item_name_zh: "钾".into(),
+            item_name_en: "Potassium".into(),
+            organisation_name_zh: "甲医院".into(),
+            organisation_name_en: "First".into(),
+            collected_at: Some(pb::Moment { unix_ms: 1_790_000_000_000, offset_minutes: 480, date_only: false }),
+            ..Default::default()
+        };
+        let answer = pb::RecentResultsResponse { results: vec![result], ..Default::default() };
+        for (language, names) in [(pb::Language::En, ["Potassium", "First"]), (pb::Language::Zh, ["钾", "甲医院"])]
+        {
+            let mut out = Vec::new();
+            recent(&answer, language, false, &mut out).unwrap();
+            let said = String::from_utf8(out).unwrap();
+            assert!(said.starts_with("2026-09-21T22:13:20+08:00  L01001"), "{said}");
+            assert!(names.iter().all(|name| said.contains(name)), "{said}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! What became of cards: accepted, or overridden with a reason or without, as decisions of the exchange. Nothing is kept
 //! for it here: a card's name is its prompt's.
 
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -9,7 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::limits::{KEY_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::domain::time::Moment;
-use crate::wire::cds::part::Part;
+use crate::wire::cds::part::{Part, document};
 use crate::wire::fhir::element::REASONS;
 use crate::wire::field::{FieldError, Problem};
 use crate::wire::pb;
@@ -29,7 +28,7 @@ pub struct Entry {
 /// # Errors
 /// [`FieldError`] naming the path of the member to correct; nothing of the request is taken then.
 pub fn feedback(body: &[u8]) -> Result<Vec<Entry>, FieldError> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| FieldError::new("body", Problem::Form("JSON")))?;
+    let value = document(body)?;
     let top = Part::top(&value)?;
     let sent = top.elements("feedback", ENTRIES_MAX)?;
     if sent.is_empty() {

@@ -4,6 +4,17 @@ use serde_json::Value;
 
 use crate::wire::field::{FieldError, Problem, at_most};
 
+/// Reads a document; what is wrong with it is told by its place, never by its content.
+///
+/// # Errors
+/// [`Problem::Json`] naming line and column.
+pub(super) fn document(body: &[u8]) -> Result<Value, FieldError> {
+    serde_json::from_slice(body).map_err(|error| {
+        let problem = Problem::Json { line: error.line(), column: error.column() };
+        FieldError::new("body", problem)
+    })
+}
+
 /// A part of a document.
 #[derive(Clone)]
 pub(super) struct Part<'a> {

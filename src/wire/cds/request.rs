@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::domain::limits::KEY_BYTES_MAX;
 use crate::wire::cds::order::{DraftOrder, drafts};
-use crate::wire::cds::part::Part;
+use crate::wire::cds::part::{Part, document};
 use crate::wire::cds::patient::IdentifierNames;
 use crate::wire::day;
 use crate::wire::field::{FieldError, Problem};
@@ -82,7 +80,7 @@ impl HookRequest {
     /// # Errors
     /// [`FieldError`] naming the path of the member to correct.
     pub fn read(body: &[u8], names: &IdentifierNames, today: i64) -> Result<Self, FieldError> {
-        let value: Value = serde_json::from_slice(body).map_err(|_| FieldError::new("body", Problem::Form("JSON")))?;
+        let value = document(body)?;
         let top = Part::top(&value)?;
         let hook = Hook::named(top.named("hook", KEY_BYTES_MAX)?);
         let hook = hook.ok_or_else(|| top.wrong_member("hook", Problem::Form("hook of this service")))?;

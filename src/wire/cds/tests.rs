@@ -110,8 +110,8 @@ fn what_is_wrong_is_named_by_its_path_and_never_by_its_content() {
         assert_eq!(read(&call).err().as_deref(), Some(expected));
     }
     assert_eq!(read(&json!([])).err().as_deref(), Some("body: is not a valid JSON object"));
-    let broken = HookRequest::read(b"{", &IdentifierNames::default(), 0).err().unwrap();
-    assert_eq!(broken.to_string(), "body: is not a valid JSON");
+    let broken = HookRequest::read(b"{\n \"hook\":", &IdentifierNames::default(), 0).err().unwrap();
+    assert_eq!(broken.to_string(), "body: is not JSON at line 2, column 8");
 }
 
 #[test]
