@@ -60,8 +60,8 @@ impl Ahead {
 /// Most records by which an answered check is ahead of the tables: what a hub of two cores checks while its tables reach
 /// the disk, on a slow one. Beyond it a check waits for them.
 pub(super) const AHEAD_RECORDS_MAX: u64 = 2_048;
-/// Topics at which those that the tables know are forgotten.
-const SWEEP_AT: usize = 4_096;
+/// Topics at which those that the tables know are forgotten: twice as many as can be unknown to them.
+const SWEEP_AT: usize = 8_192;
 
 #[cfg(test)]
 mod tests {
