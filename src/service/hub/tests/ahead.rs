@@ -25,14 +25,15 @@ async fn a_check_waits_for_an_earlier_one_in_its_visit_that_the_tables_lack_and_
 }
 
 #[tokio::test]
-async fn what_a_check_prompted_is_known_to_all_that_is_asked_once_it_is_settled() {
+async fn a_decision_right_after_a_check_finds_what_it_prompted() {
     let (world, _publisher, _) = prompted_world().await;
     for number in 0..32 {
-        let answer = world.hub.check(&doctor(), check_request(&format!("c{number}"), "L01001")).await.unwrap();
-        let Some(prompt) = answer.lines[0].prompts.first() else { continue };
-        world.hub.settled().await.unwrap();
+        let mut asked = check_request(&format!("own {number}"), "L01001");
+        asked.visit.as_mut().unwrap().encounter = format!("own {number}");
+        let answer = world.hub.check(&doctor(), asked).await.unwrap();
         let declined = pb::decision::Outcome::Decline(pb::Decline { reason: "R02".into(), ..Default::default() });
-        world.hub.decide(&doctor(), decide_request(&format!("d{number}"), prompt, declined)).await.unwrap();
+        let sent = decide_request(&format!("d{number}"), &answer.lines[0].prompts[0], declined);
+        world.hub.decide(&doctor(), sent).await.unwrap();
     }
 }
 
