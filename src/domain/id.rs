@@ -83,8 +83,23 @@ fixed_id! {
     ReportTag, 8
 }
 fixed_id! {
+    /// Finds a result in the index, in all its versions: the tag of its report, then the front of its name in the region.
+    /// Results of one report lie together.
+    ResultLocator, 16
+}
+fixed_id! {
     /// SHA-256 of a content.
     Digest, 32
+}
+
+impl ResultLocator {
+    /// Makes the locator of a result from the tag of the report that holds it and its name in the region.
+    pub fn of(report: ReportTag, name: ResultId) -> Self {
+        let mut bytes = [0; Self::BYTES];
+        let halves = report.as_bytes().iter().chain(name.as_bytes());
+        bytes.iter_mut().zip(halves).for_each(|(to, from)| *to = *from);
+        Self(bytes)
+    }
 }
 
 /// An identifier has the wrong length; the sender must correct it.

@@ -2,7 +2,7 @@
 
 use crate::domain::entry::{ResultStatus, Sensitivity};
 use crate::domain::fault::{Fault, Faulty};
-use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId, ResultLocator};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
@@ -114,8 +114,9 @@ pub trait EntryIndex: Send + Sync {
 
     /// Takes in the entries of records below `next`, all or none, and raises the position to `next`.
     ///
-    /// Of the versions of a result the greatest stands, of equal versions the later entry of the log; the others are
-    /// kept and flagged as superseded, in whatever order they arrive. Applying a record again changes nothing.
+    /// Of the versions of a result in its report the greatest stands, of equal versions the later entry of the log; the
+    /// others are kept and flagged as superseded, in whatever order they arrive. A version in another report is another
+    /// result here. Applying a record again changes nothing.
     ///
     /// # Errors
     /// [`IndexError`]; nothing is changed then.
@@ -135,7 +136,7 @@ pub trait EntryIndex: Send + Sync {
     ///
     /// # Errors
     /// [`IndexError`].
-    fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError>;
+    fn latest(&self, result: ResultLocator) -> Result<Option<IndexEntry>, IndexError>;
 
     /// Begins to bring everything applied so far to the disk, and does not wait for it; what fails is told by the next
     /// call that changes.
@@ -151,6 +152,13 @@ pub trait EntryIndex: Send + Sync {
     /// # Errors
     /// [`IndexError::Io`] when the disk fails; after a crash the index stands at an earlier flush and is fed again.
     fn flush(&self) -> Result<(), IndexError>;
+}
+
+impl IndexEntry {
+    /// Gives what the entry's result is found by.
+    pub fn locator(&self) -> ResultLocator {
+        ResultLocator::of(self.report, self.result)
+    }
 }
 
 impl IndexItems {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
-use concord::domain::id::{Pseudonym, ResultId};
+use concord::domain::id::{Pseudonym, ResultLocator};
 use concord::domain::log::Sequence;
 use concord::domain::time::Moment;
 use concord::ports::index::{EntryIndex, IndexEntry, IndexError};
@@ -59,21 +59,21 @@ impl Parts {
         let mut met = Generation::default();
         for entry in entries {
             let arriving = Standing { version: entry.version, key: layout::key(entry) };
-            let known = match met.stands(entry.result).or_else(|| fresh.stands(entry.result)) {
+            let known = match met.stands(entry.locator()).or_else(|| fresh.stands(entry.locator())) {
                 Some((known, _)) => Some(known),
-                None => self.standing_of(entry.result)?,
+                None => self.standing_of(entry.locator())?,
             };
             let superseded = known.is_some_and(|known| known.rank() > arriving.rank());
             let entry = IndexEntry { superseded, ..entry.clone() };
             met.entries.insert(arriving.key, layout::value(&arriving.key, &entry));
             if !superseded {
-                met.standing.insert(entry.result, arriving);
+                met.standing.insert(entry.locator(), arriving);
             }
         }
         Ok(met)
     }
 
-    fn standing_of(&self, result: ResultId) -> Result<Option<Standing>, IndexError> {
+    fn standing_of(&self, result: ResultLocator) -> Result<Option<Standing>, IndexError> {
         let Some(found) = self.standing.get(result.as_bytes()).map_err(failed)? else { return Ok(None) };
         let sealed = found.as_ref().try_into().map_err(|_| IndexError::Damaged)?;
         layout::standing(result, sealed).map(Some).map_err(damaged)
@@ -126,7 +126,7 @@ impl EntryIndex for RunsIndex {
         Merged::new(rows, memory).take(limit).map(|row| row.and_then(|(key, value)| read(&key, &value))).collect()
     }
 
-    fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError> {
+    fn latest(&self, result: ResultLocator) -> Result<Option<IndexEntry>, IndexError> {
         let Some(standing) = self.parts.standing_of(result)? else { return Ok(None) };
         let found = self.parts.entries.get(standing.key).map_err(failed)?.ok_or(IndexError::Damaged)?;
         read(&standing.key, found.as_ref().try_into().map_err(|_| IndexError::Damaged)?).map(Some)

@@ -171,14 +171,22 @@ impl<S: InstanceSink> Session<'_, S> {
         }
     }
 
-    /// Reads the facts on a thread that may block; a large instance waits for its turn.
+    /// Reads the facts: of a small instance at once, of another on a thread that may block; a large one waits for its turn.
     async fn check(
         &self,
         syntax: &Uid,
         command: &Command,
         body: InstanceBody,
     ) -> Result<(InstanceFacts, InstanceBody), CheckError> {
-        let is_large = matches!(body, InstanceBody::File(_)) || syntax::form(syntax.as_str())?.deflated;
+        let is_deflated = syntax::form(syntax.as_str())?.deflated;
+        if let InstanceBody::Memory(bytes) = &body
+            && bytes.len() <= AT_ONCE_BYTES
+            && !is_deflated
+        {
+            let label = Label { sop_class: command.sop_class.as_ref(), sop_instance: command.sop_instance.as_ref() };
+            return Ok((read_labelled(bytes, syntax.as_str(), label)?, body));
+        }
+        let is_large = matches!(body, InstanceBody::File(_)) || is_deflated;
         let turn = match is_large {
             true => self.house.large_checks.acquire().await.ok(),
             false => None,
@@ -219,6 +227,9 @@ impl CheckError {
         }
     }
 }
+
+/// Largest instance that is read where it arrives: some tens of microseconds, as long as it takes to hand it on.
+const AT_ONCE_BYTES: usize = 64 << 10;
 
 async fn answer(link: &mut Link, context: u8, command: &Command, status: Status) -> Result<(), LinkError> {
     let value = PDataValue {

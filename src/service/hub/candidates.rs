@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry as Slot};
 
 use crate::domain::entry::{Entry, Sensitivity};
-use crate::domain::id::{Pseudonym, ReportTag};
+use crate::domain::id::{Pseudonym, ReportTag, ResultId};
 use crate::domain::limits::CANDIDATES_MAX;
 use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::OrganisationCode;
@@ -15,6 +15,7 @@ use crate::ports::index::IndexEntry;
 use crate::service::hub::Hub;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
+use crate::store::hub::HubView;
 use crate::store::projection::ProjectionError;
 use crate::wire::batch::Batch;
 use crate::wire::entry;
@@ -117,6 +118,15 @@ pub fn reports_of_others(found: &[IndexEntry], organisation: OrganisationCode) -
     let others = found.iter().filter(|entry| entry.publisher != own && entry.sensitivity == Sensitivity::Normal);
     let reports: BTreeSet<ReportTag> = others.map(|entry| entry.report).collect();
     reports.iter().take(REPORTS_MAX).map(|report| report.as_bytes().to_vec().into()).collect()
+}
+
+/// Says whether a later version of a result is known than this one. Within a report the index knows itself; a publisher
+/// may have moved the result to another.
+///
+/// # Errors
+/// [`ProjectionError`]; nothing may be shown.
+pub(super) fn outdated(view: &HubView, name: ResultId, version: u32) -> Result<bool, ProjectionError> {
+    Ok(view.later_version(name)?.is_some_and(|(later, _)| later > version))
 }
 
 /// Gives where an index entry's batch lies.

@@ -24,6 +24,7 @@ use crate::service::hub::fold::regional;
 use crate::service::hub::line::{Resolved, resolve};
 use crate::service::hub::proof::Offered;
 use crate::service::hub::registry::Rules;
+use crate::service::hub::turn::Turn;
 use crate::store::hub::{HubView, RequestKind};
 use crate::wire::field::{FieldError, Problem, at_most, fixed, parsed};
 use crate::wire::orders::{Asked, Subject, Visiting};
@@ -44,7 +45,7 @@ impl Hub {
         let asked = Asked::try_from(&sent)?;
         let organisation = caller.organisation;
         let (language, proofs) = (asked.language, sent.proofs);
-        let _turn = self.requests.wait((organisation, asked.key.clone())).await;
+        let turn = self.requests.wait((organisation, asked.key.clone())).await;
         let topics = topics(organisation, &asked);
         self.parts.ledger.wait_for(self.ahead.of(&topics)).await?;
         let (hub, caller) = (Arc::clone(self), caller.clone());
@@ -59,7 +60,7 @@ impl Hub {
             let prompts = check.prompts.len();
             let record = Record::Check(check);
             if prompts > 0 {
-                self.record_ahead(topics, &record).await?;
+                self.record_ahead(turn, topics, record).await?;
             } else {
                 self.parts.ledger.record_soon(&record).await?;
             }
@@ -79,12 +80,18 @@ impl Hub {
         self.parts.ledger.wait_for(self.ahead.all()).await
     }
 
-    /// Makes the record of a check durable, and says to later calls that the tables may lack it.
-    async fn record_ahead(&self, topics: [Topic; 2], record: &Record) -> Result<(), HubError> {
-        let ledger = &self.parts.ledger;
-        let next = ledger.record_ahead(record).await?.sequence.next();
-        self.ahead.note(topics, next, ledger.projected());
-        ledger.wait_for(Sequence(next.0.saturating_sub(AHEAD_RECORDS_MAX))).await
+    /// Makes the record of a check durable, and says to later calls that the tables may lack it. A caller who goes away
+    /// meanwhile stops neither: who asks again under the key waits for this turn, and finds this check.
+    async fn record_ahead(self: &Arc<Self>, turn: Turn, topics: [Topic; 2], record: Record) -> Result<(), HubError> {
+        let hub = Arc::clone(self);
+        let recording = tokio::spawn(async move {
+            let _turn = turn;
+            let ledger = &hub.parts.ledger;
+            let next = ledger.record_ahead(&record).await?.sequence.next();
+            hub.ahead.note(topics, next, ledger.projected());
+            ledger.wait_for(Sequence(next.0.saturating_sub(AHEAD_RECORDS_MAX))).await
+        });
+        recording.await.map_err(|_| HubError::Behind)?
     }
 
     /// Judges an order, or finds the record of the check that had its key.
@@ -122,9 +129,9 @@ impl Hub {
             let mut found = self.entries(chosen.entries)?;
             found.retain(|found| audience.admits(&found.entry).is_some());
             context.decided = decided(&view, &found, organisation, &asked.visit.encounter)?;
-            let disputed = disputed(&view, &found)?;
+            let known = known(&view, &found)?;
             let (rules, context) = (&rules, &context);
-            let judged = Judged { organisation, asked, rules, found: &found, disputed: &disputed, context, now };
+            let judged = Judged { organisation, asked, rules, found: &found, known: &known, context, now };
             let (answers, prompts) = judged.lines(&lines)?;
             let left = |item: &ItemCode| answers.iter().any(|line| line.remaining_items.contains(&item.to_string()));
             if !chosen.cut.iter().any(left) {
@@ -248,10 +255,14 @@ fn prompted_for(
     counted.collect()
 }
 
-/// Says of each result whether a doctor has said that it is not the patient's.
-fn disputed(view: &HubView, found: &[Found]) -> Result<Vec<bool>, HubError> {
-    let disputed = found.iter().map(|found| view.disputed(regional(found.entry.publisher, found.entry.result)));
-    Ok(disputed.collect::<Result<_, _>>()?)
+/// Gathers what the tables know of each result.
+fn known(view: &HubView, found: &[Found]) -> Result<Vec<Known>, HubError> {
+    let known = found.iter().map(|found| {
+        let (name, version) = (found.name(), found.entry.version);
+        let later = view.later_version(name)?.map_or(version, |(later, _)| later.max(version));
+        Ok(Known { disputed: view.disputed(name)?, latest_version: later })
+    });
+    known.collect()
 }
 
 /// Finds where the result of a check's prompt lies.
@@ -300,13 +311,21 @@ impl Checked {
     }
 }
 
+/// What the tables know of a result.
+struct Known {
+    /// A doctor has said that it is not the patient's.
+    disputed: bool,
+    /// The newest version, in whichever report its publisher put it.
+    latest_version: u32,
+}
+
 /// Everything that one check is judged by.
 struct Judged<'a> {
     organisation: OrganisationCode,
     asked: &'a Asked,
     rules: &'a Rules,
     found: &'a [Found],
-    disputed: &'a [bool],
+    known: &'a [Known],
     context: &'a OrderContext,
     now: Moment,
 }
@@ -316,12 +335,12 @@ impl Judged<'_> {
         let candidates: Vec<Candidate<'_>> = self
             .found
             .iter()
-            .zip(self.disputed)
-            .map(|(found, disputed)| Candidate {
+            .zip(self.known)
+            .map(|(found, known)| Candidate {
                 entry: &found.entry,
                 key_valid: found.key_valid,
-                link_disputed: *disputed,
-                latest_version: found.entry.version,
+                link_disputed: known.disputed,
+                latest_version: known.latest_version,
             })
             .collect();
         let (mut answers, mut prompts) = (Vec::with_capacity(lines.len()), Vec::new());

@@ -146,8 +146,7 @@ impl Hub {
             return Err(HubError::OpeningOver);
         }
         let mut results = Results::default();
-        for name in names {
-            let found = self.result_of(patient, name)?;
+        for found in self.results_named(patient, &names)? {
             if self.still_open(caller, basis, &found, now)? {
                 results.found.push(found);
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::entry::ResultStatus;
-use crate::domain::id::{PromptId, Pseudonym, ResultId};
+use crate::domain::id::{PromptId, Pseudonym, ResultId, ResultLocator};
 use crate::domain::limits::CANDIDATES_MAX;
 use crate::domain::log::{LogPlace, Sequence};
 use crate::domain::organisation::OrganisationCode;
@@ -13,9 +13,9 @@ use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
 use crate::service::hub::audience::{Audience, Basis, sensitive};
-use crate::service::hub::candidates::Found;
+use crate::service::hub::candidates::{Found, outdated};
 use crate::service::hub::error::HubError;
-use crate::service::hub::fold::regional;
+use crate::service::hub::fold::{regional, report_tag};
 use crate::store::hub::{HubView, KeptPrompt, PromptState};
 use crate::store::projection::ProjectionError;
 use crate::wire::batch::Batch;
@@ -49,9 +49,9 @@ pub struct Readable {
     pub basis: Option<Basis>,
 }
 
-/// What became of a result that was asked for by name.
+/// What became of a result that was asked for by its locator.
 #[derive(Debug, Clone)]
-pub enum Named {
+pub enum Located {
     /// There is none.
     Missing,
     /// The reader may not see it; this is whose it is.
@@ -90,6 +90,8 @@ pub struct StandingDecision {
     pub prompt: PromptId,
     /// What is kept of the prompt.
     pub kept: KeptPrompt,
+    /// What the result that it offered is found by.
+    pub result: ResultLocator,
     /// The decision.
     pub decision: pb::Decision,
     /// The record that holds it.
@@ -114,31 +116,33 @@ impl Hub {
     ) -> Result<Vec<Readable>, HubError> {
         let mut indexed = self.all_of(patient, not_before)?;
         indexed.retain(|entry| !entry.superseded && entry.status != ResultStatus::Withdrawn);
-        self.permitted(viewer, patient, &indexed)
+        let mut readable = self.permitted(viewer, patient, &indexed)?;
+        readable.retain(|readable| !readable.superseded);
+        Ok(readable)
     }
 
-    /// Finds a result by its name in the region: the version that stands, or an earlier one. Blocks on the disk.
+    /// Finds a result by its locator: the version that stands, or an earlier one. Blocks on the disk.
     ///
     /// # Errors
     /// [`HubError`]; nothing may be shown.
-    pub fn named(&self, viewer: Viewer, name: ResultId, version: Option<u32>) -> Result<Named, HubError> {
-        let Some(latest) = self.parts.index.latest(name)? else { return Ok(Named::Missing) };
+    pub fn located(&self, viewer: Viewer, result: ResultLocator, version: Option<u32>) -> Result<Located, HubError> {
+        let Some(latest) = self.parts.index.latest(result)? else { return Ok(Located::Missing) };
         let patient = latest.patient;
         let entry = match version {
             None => Some(latest),
             Some(version) => {
                 let all = self.all_of(patient, None)?;
                 // Of equal versions the later in the log stands.
-                let is = |entry: &&IndexEntry| entry.result == name && entry.version == version;
+                let is = |entry: &&IndexEntry| entry.locator() == result && entry.version == version;
                 all.iter().filter(is).max_by_key(|entry| (entry.sequence, entry.place)).cloned()
             }
         };
-        let Some(entry) = entry else { return Ok(Named::Missing) };
+        let Some(entry) = entry else { return Ok(Located::Missing) };
         let permitted = self.permitted(viewer, patient, std::slice::from_ref(&entry))?.pop();
         Ok(match permitted {
-            None => Named::Denied(patient),
-            Some(_) if entry.status == ResultStatus::Withdrawn => Named::Withdrawn,
-            Some(readable) => Named::Readable(Box::new(readable)),
+            None => Located::Denied(patient),
+            Some(_) if entry.status == ResultStatus::Withdrawn => Located::Withdrawn,
+            Some(readable) => Located::Readable(Box::new(readable)),
         })
     }
 
@@ -154,8 +158,8 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Index`] when the index is damaged.
-    pub fn is_imaging(&self, name: ResultId) -> Result<bool, HubError> {
-        Ok(self.parts.index.latest(name)?.is_some_and(|entry| entry.kind == EntryKind::Imaging))
+    pub fn is_imaging(&self, result: ResultLocator) -> Result<bool, HubError> {
+        Ok(self.parts.index.latest(result)?.is_some_and(|entry| entry.kind == EntryKind::Imaging))
     }
 
     /// Reads the batch that brought a result, and when the hub took it. Blocks on the disk.
@@ -235,9 +239,11 @@ impl Hub {
         let Record::Check(check) = self.parts.ledger.read(kept.check)? else {
             return Err(ProjectionError::Damaged.into());
         };
-        let line_id = check.prompts.get(usize::from(kept.ordinal)).map(|prompt| prompt.line_id.as_str());
-        let line = check.lines.iter().position(|line| Some(line.line_id.as_str()) == line_id).unwrap_or_default();
-        Ok(Some(StandingDecision { prompt, kept, decision, record, at, line }))
+        let offered = check.prompts.get(usize::from(kept.ordinal)).ok_or(ProjectionError::Damaged)?;
+        let line = check.lines.iter().position(|line| line.line_id == offered.line_id).unwrap_or_default();
+        let publisher = parsed("publisher", &offered.publisher, "organisation code")?;
+        let result = ResultLocator::of(report_tag(publisher, kept.report), kept.result);
+        Ok(Some(StandingDecision { prompt, kept, result, decision, record, at, line }))
     }
 
     /// Reads the decision that stands on a prompt, and the record that holds it.
@@ -260,7 +266,7 @@ impl Hub {
         Ok(Some((decision, record)))
     }
 
-    fn all_of(&self, patient: Pseudonym, not_before: Option<Moment>) -> Result<Vec<IndexEntry>, HubError> {
+    pub(super) fn all_of(&self, patient: Pseudonym, not_before: Option<Moment>) -> Result<Vec<IndexEntry>, HubError> {
         Ok(self.parts.index.scan(patient, not_before.unwrap_or_else(oldest), CANDIDATES_MAX)?)
     }
 
@@ -281,10 +287,11 @@ impl Hub {
             if right == Some(None) && sensitive(&version, &found.entry) {
                 continue;
             }
+            let later = outdated(&view, entry.result, entry.version)?;
             readable.extend(right.map(|basis| Readable {
                 summary: speaker.result(&found),
                 name: entry.result,
-                superseded: entry.superseded,
+                superseded: entry.superseded || later,
                 basis,
                 found,
             }));

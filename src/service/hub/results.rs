@@ -1,11 +1,11 @@
 //! A patient's results as the patient may see them: of all publishers, the latest version of each, withdrawn ones marked,
 //! sensitive ones too; and leave to bring their originals.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::consent::ResultClass;
 use crate::domain::entry::Sensitivity;
-use crate::domain::id::{ConsentId, Pseudonym, ResultId};
+use crate::domain::id::{ConsentId, Pseudonym, ResultId, ResultLocator};
 use crate::domain::item::ItemCode;
 use crate::domain::limits::CANDIDATES_MAX;
 use crate::domain::log::LogPlace;
@@ -14,10 +14,10 @@ use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
-use crate::service::hub::candidates::Found;
+use crate::service::hub::candidates::{Found, outdated};
 use crate::service::hub::decide::GRANT_MS;
 use crate::service::hub::error::HubError;
-use crate::service::hub::fold::regional;
+use crate::service::hub::fold::{regional, report_tag};
 use crate::service::hub::grant::{Grant, Purpose};
 use crate::wire::pb;
 
@@ -52,6 +52,11 @@ impl Found {
     pub fn name(&self) -> ResultId {
         regional(self.entry.publisher, self.entry.result)
     }
+
+    /// Gives what the result is found by in the index.
+    pub fn locator(&self) -> ResultLocator {
+        ResultLocator::of(report_tag(self.entry.publisher, self.entry.report), self.name())
+    }
 }
 
 impl Hub {
@@ -67,7 +72,7 @@ impl Hub {
         let (mut results, view) = (Results::default(), self.parts.state.read()?);
         let indexed = self.parts.index.scan(patient, since, CANDIDATES_MAX)?;
         for indexed in indexed.into_iter().filter(|indexed| wanted(indexed, filter)) {
-            if view.disputed(indexed.result)? {
+            if view.disputed(indexed.result)? || outdated(&view, indexed.result, indexed.version)? {
                 continue;
             }
             let read = self.entries([&indexed])?;
@@ -86,18 +91,34 @@ impl Hub {
         Ok(results)
     }
 
-    /// Finds one result of a patient by its name in the region, in the version that stands.
+    /// Finds results of a patient by their names in the region, in the versions that stand. One scan of the index.
+    ///
+    /// # Errors
+    /// [`HubError::NoResult`] when the patient has not all of them.
+    pub fn results_named(&self, patient: Pseudonym, names: &[ResultId]) -> Result<Vec<Found>, HubError> {
+        let (view, mut standing) = (self.parts.state.read()?, BTreeMap::new());
+        for indexed in self.all_of(patient, None)?.into_iter().filter(|indexed| !indexed.superseded) {
+            if names.contains(&indexed.result) && !outdated(&view, indexed.result, indexed.version)? {
+                standing.insert(indexed.result, indexed);
+            }
+        }
+        let read = |name: &ResultId| {
+            let indexed = standing.get(name).ok_or(HubError::NoResult)?;
+            if view.disputed(*name)? {
+                return Err(HubError::NoResult);
+            }
+            let found = self.entries([indexed])?.into_iter().find(|found| found.key_valid);
+            found.filter(|found| found.entry.patient == patient).ok_or(HubError::NoResult)
+        };
+        names.iter().map(read).collect()
+    }
+
+    /// Finds one such result.
     ///
     /// # Errors
     /// [`HubError::NoResult`] when the patient has no such result.
     pub fn result_of(&self, patient: Pseudonym, name: ResultId) -> Result<Found, HubError> {
-        let indexed = self.parts.index.latest(name)?.filter(|indexed| indexed.patient == patient);
-        let indexed = indexed.ok_or(HubError::NoResult)?;
-        if self.parts.state.read()?.disputed(name)? {
-            return Err(HubError::NoResult);
-        }
-        let found = self.entries([&indexed])?.into_iter().find(|found| found.key_valid);
-        found.filter(|found| found.entry.patient == patient).ok_or(HubError::NoResult)
+        self.results_named(patient, &[name])?.pop().ok_or(HubError::NoResult)
     }
 
     /// Writes a result in words, in the language asked.

@@ -3,6 +3,8 @@
 mod ahead;
 mod replacing;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::testing::{CENTRE, HOSPITAL, OTHER_HOSPITAL, Signer25519, World, caller, code};
@@ -18,6 +20,7 @@ use crate::merkle::tree::root_of;
 use crate::pki::signing::SigningDomain;
 use crate::ports::clock::Clock;
 use crate::service::hub::error::HubError;
+use crate::service::hub::results::ResultFilter;
 use crate::store::hub::{Figure, FigureKey};
 use crate::wire::batch::{Batch, Header, SIGNED_AS};
 use crate::wire::entry::tests::potassium;
@@ -327,8 +330,8 @@ async fn no_qualification_no_prompt_and_the_reason_is_named() {
 }
 
 #[tokio::test]
-async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arrival() {
-    for order in [[1, 2], [2, 1]] {
+async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arrival_and_in_any_report() {
+    for (order, report) in [([1, 2], 1), ([2, 1], 1), ([1, 2], 2), ([2, 1], 2)] {
         let world = World::new().await;
         qualify(&world, OTHER_HOSPITAL).await;
         let mut publisher = Publisher::new(&world, OTHER_HOSPITAL, 50);
@@ -336,8 +339,15 @@ async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arriva
             let mut entry = result(&world, 1, 24);
             entry.version = version;
             entry.status = if version == 2 { ResultStatus::Withdrawn } else { ResultStatus::Final };
+            if version == 2 {
+                entry.report = ReportId::new([report; 16]);
+            }
             publisher.publish(&world, &[entry]).await;
         }
+        let (since, before, items, classes) = (None, None, BTreeSet::new(), BTreeSet::new());
+        let all = ResultFilter { since, before, items, classes, include_sensitive: true, limit: 10 };
+        let listed = world.hub.results_of(Pseudonym::new(PATIENT), &all).unwrap().found;
+        assert_eq!(listed.iter().map(|found| found.entry.version).collect::<Vec<_>>(), [2], "{order:?} {report}");
         let answer = world.check(&doctor(), check_request("c1", "L01001")).await.unwrap();
         assert!(answer.lines[0].prompts.is_empty(), "a withdrawn result is never offered");
     }

@@ -6,7 +6,7 @@ use crate::ports::index::IndexEntry;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
 use crate::service::hub::audience::Audience;
-use crate::service::hub::candidates::{Found, reports_of_others};
+use crate::service::hub::candidates::{Found, outdated, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
 use crate::service::hub::grant::Purpose;
@@ -64,9 +64,14 @@ impl Hub {
     /// Reads results until there are enough, or no more, of those that may be listed.
     fn listed(&self, found: &[IndexEntry], audience: &Audience, limit: usize) -> Result<(Vec<Found>, bool), HubError> {
         let mut listed = Vec::new();
+        let view = self.parts.state.read()?;
         for some in found.chunks(limit.max(1)) {
             let read = self.entries(some)?;
-            listed.extend(read.into_iter().filter(|found| found.key_valid && audience.admits(&found.entry).is_some()));
+            for found in read.into_iter().filter(|found| found.key_valid && audience.admits(&found.entry).is_some()) {
+                if !outdated(&view, found.name(), found.entry.version)? {
+                    listed.push(found);
+                }
+            }
             if listed.len() > limit {
                 listed.truncate(limit);
                 return Ok((listed, true));
@@ -116,7 +121,7 @@ impl Hub {
                 places.first().copied().ok_or(HubError::Behind)?
             }
         };
-        let standing = self.parts.index.latest(kept.result)?;
+        let standing = self.parts.index.latest(found.locator())?;
         Ok(pb::AcknowledgeResponse {
             standing_version: standing.as_ref().map_or(kept.version, |standing| standing.version),
             standing_status: standing.map_or(pb::ResultStatus::Unspecified, |it| it.status.into()).into(),

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::layout::{Key, Standing, VALUE_BYTES};
-use crate::domain::id::ResultId;
+use crate::domain::id::ResultLocator;
 use crate::domain::log::Sequence;
 
 /// An entry's value, sealed as in the file.
@@ -19,14 +19,14 @@ pub struct Generation {
     /// Entries by key, as the file will have them.
     pub entries: BTreeMap<Key, Value>,
     /// Which version of a result stands, where a record of this generation decided it; its entry is in `entries`.
-    pub standing: HashMap<ResultId, Standing>,
+    pub standing: HashMap<ResultLocator, Standing>,
     /// All records below it are in this generation, an older one or the file.
     pub applied: Sequence,
 }
 
 impl Generation {
     /// Finds which version of a result stands where this generation knows, and its value.
-    pub fn stands(&self, result: ResultId) -> Option<(Standing, Option<Value>)> {
+    pub fn stands(&self, result: ResultLocator) -> Option<(Standing, Option<Value>)> {
         let standing = *self.standing.get(&result)?;
         Some((standing, self.entries.get(&standing.key).copied()))
     }
@@ -64,7 +64,7 @@ impl Fresh {
     }
 
     /// Finds which version of a result stands, and its value.
-    pub fn stands(&self, result: ResultId) -> Option<(Standing, Option<Value>)> {
+    pub fn stands(&self, result: ResultLocator) -> Option<(Standing, Option<Value>)> {
         [&self.growing].into_iter().chain(self.written.as_deref()).find_map(|generation| generation.stands(result))
     }
 
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn what_the_file_lacks_is_not_passed_over() {
         let mut fresh = Fresh::new(Sequence(0));
-        let (key, result) = ([1; super::super::layout::KEY_BYTES], ResultId::new([2; 16]));
+        let (key, result) = ([1; super::super::layout::KEY_BYTES], ResultLocator::new([2; 16]));
         let mut rows = Generation::default();
         rows.entries.insert(key, [3; VALUE_BYTES]);
         rows.standing.insert(result, Standing { version: 1, key });

@@ -16,7 +16,7 @@
 //! and its number, 0 for none. All numbers are big endian.
 
 use crate::domain::entry::{ResultStatus, Sensitivity};
-use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId, ResultLocator};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
@@ -112,7 +112,7 @@ pub fn entry(key: &Key, sealed: &[u8; VALUE_BYTES]) -> Result<IndexEntry, Unseal
 }
 
 /// Packs which version of a result stands.
-pub fn standing_value(result: ResultId, standing: Standing) -> [u8; STANDING_BYTES] {
+pub fn standing_value(result: ResultLocator, standing: Standing) -> [u8; STANDING_BYTES] {
     let packed = Packer::default().word(standing.version).bytes(&standing.key).finish();
     fixed(&seal(FORM, result.as_bytes(), &packed))
 }
@@ -121,7 +121,7 @@ pub fn standing_value(result: ResultId, standing: Standing) -> [u8; STANDING_BYT
 ///
 /// # Errors
 /// [`Unsealed`] when it is not what [`standing_value`] made for this result.
-pub fn standing(result: ResultId, sealed: &[u8; STANDING_BYTES]) -> Result<Standing, Unsealed> {
+pub fn standing(result: ResultLocator, sealed: &[u8; STANDING_BYTES]) -> Result<Standing, Unsealed> {
     let mut value = Unpacker::new(unseal(FORM, result.as_bytes(), sealed)?);
     Ok(Standing { version: value.word()?, key: value.bytes()? })
 }

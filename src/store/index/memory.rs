@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, ResultLocator};
 use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryIndex, IndexEntry, IndexError};
@@ -18,19 +18,19 @@ struct State {
     /// By patient, negated milliseconds (newest first), record and place.
     entries: BTreeMap<(Pseudonym, i64, Sequence, u16), IndexEntry>,
     /// Every version of every result: version, record, place, and the rest of the entry's key.
-    versions: BTreeMap<ResultId, BTreeSet<Version>>,
+    versions: BTreeMap<ResultLocator, BTreeSet<Version>>,
 }
 
 type Version = (u32, Sequence, u16, i64, Pseudonym);
 
 impl State {
-    fn standing(&self, result: ResultId) -> Option<&IndexEntry> {
+    fn standing(&self, result: ResultLocator) -> Option<&IndexEntry> {
         let (_, sequence, place, newest_first, patient) = self.versions.get(&result)?.last()?;
         self.entries.get(&(*patient, *newest_first, *sequence, *place))
     }
 
     fn flagged(&self, entry: &IndexEntry) -> IndexEntry {
-        let standing = self.standing(entry.result);
+        let standing = self.standing(entry.locator());
         let superseded = standing.is_none_or(|it| (it.sequence, it.place) != (entry.sequence, entry.place));
         IndexEntry { superseded, ..entry.clone() }
     }
@@ -48,7 +48,7 @@ impl EntryIndex for MemoryIndex {
             let collected = Moment::new(entry.collected.unix_ms(), 0).unwrap_or(entry.collected);
             let newest_first = -collected.unix_ms();
             let (patient, sequence, place) = (entry.patient, entry.sequence, entry.place);
-            let versions = state.versions.entry(entry.result).or_default();
+            let versions = state.versions.entry(entry.locator()).or_default();
             versions.insert((entry.version, sequence, place, newest_first, patient));
             let entry = IndexEntry { collected, ..entry.clone() };
             state.entries.insert((patient, newest_first, sequence, place), entry);
@@ -64,7 +64,7 @@ impl EntryIndex for MemoryIndex {
         Ok(state.entries.range(first..=last).take(limit).map(|(_, entry)| state.flagged(entry)).collect())
     }
 
-    fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError> {
+    fn latest(&self, result: ResultLocator) -> Result<Option<IndexEntry>, IndexError> {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(state.standing(result).map(|entry| state.flagged(entry)))
     }

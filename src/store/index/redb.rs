@@ -9,7 +9,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle};
 
 use super::fresh::{Fresh, Generation, Merged};
 use super::layout::{self, KEY_BYTES, Key, STANDING_BYTES, Standing, VALUE_BYTES};
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, ResultLocator};
 use crate::domain::log::Sequence;
 use crate::domain::time::Moment;
 use crate::ports::index::{EntryIndex, IndexEntry, IndexError};
@@ -65,7 +65,7 @@ impl RedbIndex {
                 entries.add(key.value(), value.value());
             }
             let rows = transaction.open_table(STANDING).map_err(from_engine)?;
-            for row in rows.range::<&[u8; ResultId::BYTES]>(..).map_err(from_engine)? {
+            for row in rows.range::<&[u8; ResultLocator::BYTES]>(..).map_err(from_engine)? {
                 let (key, value) = row.map_err(from_engine)?;
                 standing.add(key.value(), value.value());
             }
@@ -112,7 +112,7 @@ impl Parts {
 
     /// Works out what entries change, each result's versions as they stand before the first of them.
     fn meet(&self, entries: &[IndexEntry]) -> Result<Generation, ProjectionError> {
-        let known = |fresh: &Fresh| entries.iter().map(|entry| fresh.stands(entry.result)).collect::<Vec<_>>();
+        let known = |fresh: &Fresh| entries.iter().map(|entry| fresh.stands(entry.locator())).collect::<Vec<_>>();
         let (known, transaction) = self.view(known)?;
         guarded(|| {
             let rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
@@ -120,9 +120,9 @@ impl Parts {
             let mut met = Generation::default();
             for (entry, in_memory) in entries.iter().zip(known) {
                 let arriving = Standing { version: entry.version, key: layout::key(entry) };
-                let known = match met.stands(entry.result).or(in_memory) {
+                let known = match met.stands(entry.locator()).or(in_memory) {
                     Some(known) => Some(known),
-                    None => standing_of(&standing, entry.result)?.map(|known| (known, None)),
+                    None => standing_of(&standing, entry.locator())?.map(|known| (known, None)),
                 };
                 let superseded = known.is_some_and(|(known, _)| known.rank() > arriving.rank());
                 let entry = IndexEntry { superseded, ..entry.clone() };
@@ -138,7 +138,7 @@ impl Parts {
                     let older = IndexEntry { superseded: true, ..older };
                     met.entries.insert(known.key, layout::value(&known.key, &older));
                 }
-                met.standing.insert(entry.result, arriving);
+                met.standing.insert(entry.locator(), arriving);
             }
             Ok(met)
         })
@@ -207,7 +207,7 @@ impl EntryIndex for RedbIndex {
         Ok(scanned?)
     }
 
-    fn latest(&self, result: ResultId) -> Result<Option<IndexEntry>, IndexError> {
+    fn latest(&self, result: ResultLocator) -> Result<Option<IndexEntry>, IndexError> {
         let (in_memory, transaction) = self.parts.view(|fresh| fresh.stands(result))?;
         let latest = guarded(|| {
             let (standing, value) = match in_memory {
@@ -244,7 +244,7 @@ impl EntryIndex for RedbIndex {
 
 fn standing_of(
     table: &impl ReadableTable<ResultKey, StandingValue>,
-    result: ResultId,
+    result: ResultLocator,
 ) -> Result<Option<Standing>, ProjectionError> {
     let found = table.get(result.as_bytes()).map_err(from_engine)?;
     Ok(found.map(|found| layout::standing(result, found.value())).transpose()?)
@@ -273,12 +273,12 @@ impl From<ProjectionError> for IndexError {
 
 type EntryKey = &'static [u8; KEY_BYTES];
 type EntryValue = &'static [u8; VALUE_BYTES];
-type ResultKey = &'static [u8; ResultId::BYTES];
+type ResultKey = &'static [u8; ResultLocator::BYTES];
 type StandingValue = &'static [u8; STANDING_BYTES];
 
 const ENTRIES: TableDefinition<'static, EntryKey, EntryValue> = TableDefinition::new("entries");
 const STANDING: TableDefinition<'static, ResultKey, StandingValue> = TableDefinition::new("standing");
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 /// Entries in memory after which they are written without being told to, some 30 MB.
 const WAITING_MAX: usize = 131_072;
 /// Entries of a patient that a scan expects.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::layout;
 use super::*;
 use crate::domain::entry::{ResultStatus, Sensitivity};
-use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId};
+use crate::domain::id::{Pseudonym, PublisherTag, ReportTag, ResultId, ResultLocator};
 use crate::domain::item::ItemCode;
 use crate::domain::log::{Position, Sequence};
 use crate::domain::time::Moment;
@@ -39,12 +39,12 @@ fn entry() -> IndexEntry {
     }
 }
 
-/// An entry of a small world, so that patients, instants, results and versions meet; its record comes later.
+/// An entry of a small world, so that patients, instants, reports, results and versions meet; its record comes later.
 fn any_entry() -> impl Strategy<Value = IndexEntry> {
     let codes = prop::collection::vec((b'A'..=b'Z', 0u32..100_000), 0..6);
-    let ids = (0u8..3, 0u8..5, 1u32..4);
+    let ids = (0u8..3, 0u8..2, 0u8..5, 1u32..4);
     (ids, -4i64..4, 0usize..4, any::<[bool; 3]>(), codes, any::<u32>()).prop_map(
-        |((patient, result, version), hours, status, [sensitive, imaging, superseded], codes, position)| {
+        |((patient, report, result, version), hours, status, [sensitive, imaging, superseded], codes, position)| {
             let codes: Vec<ItemCode> = codes
                 .iter()
                 .map(|(letter, number)| format!("{}{number:05}", char::from(*letter)).parse().unwrap())
@@ -53,6 +53,7 @@ fn any_entry() -> impl Strategy<Value = IndexEntry> {
                 patient: Pseudonym::new([patient; 16]),
                 collected: Moment::new(hours * 3_600_000, 0).unwrap(),
                 result: ResultId::new([result; 16]),
+                report: ReportTag::new([report; 8]),
                 version,
                 status: [
                     ResultStatus::Preliminary,
@@ -96,7 +97,8 @@ fn assert_alike(disk: &RedbIndex, memory: &MemoryIndex) {
             }
         }
     }
-    for result in (0..6).map(|result| ResultId::new([result; 16])) {
+    let reports = (0..3).map(|report| ReportTag::new([report; 8]));
+    for result in reports.flat_map(|report| (0..6).map(move |it| ResultLocator::of(report, ResultId::new([it; 16])))) {
         assert_eq!(disk.latest(result).unwrap(), memory.latest(result).unwrap());
     }
 }
@@ -155,8 +157,8 @@ proptest! {
         let found: usize = patients
             .map(|patient| standing(&disk.scan(patient, Moment::new(-1 << 40, 0).unwrap(), 1_000).unwrap()))
             .sum();
-        let results: std::collections::BTreeSet<_> = shuffled.iter().map(|entry| entry.result).collect();
-        prop_assert_eq!(found, results.len(), "one version of each result stands");
+        let results: std::collections::BTreeSet<_> = shuffled.iter().map(|entry| (entry.report, entry.result)).collect();
+        prop_assert_eq!(found, results.len(), "one version of each result of each report stands");
     }
 
     #[test]
@@ -242,7 +244,7 @@ fn who_reads_while_rows_go_to_the_file_sees_each_result_once() {
                 assert_eq!(standing.len(), 1, "of {} versions", found.len());
                 assert!(standing[0] >= newest, "nothing goes back");
                 newest = standing[0];
-                assert!(disk.latest(entry().result).unwrap().unwrap().version >= newest);
+                assert!(disk.latest(entry().locator()).unwrap().unwrap().version >= newest);
                 reads += 1;
             }
         });

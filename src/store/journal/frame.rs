@@ -10,6 +10,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use bytes::Bytes;
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
 
 use crate::domain::limits::RECORD_BYTES_MAX;
 
@@ -83,19 +85,30 @@ pub(super) fn write(buffer: &mut Vec<u8>, sequence: u64, place: u32, kind: u8, p
 
 /// Reads the record at `offset`; nothing where the bytes there are cut short or do not match their checksum.
 pub(super) fn read(file: &File, offset: u64) -> io::Result<Option<Frame>> {
-    let Some(head) = Head::read(file, offset)? else { return Ok(None) };
+    let mut bytes = Vec::with_capacity(FIRST_READ_BYTES);
+    fill(file, &mut bytes, offset, HEAD_BYTES)?;
+    let Some(head) = bytes.get(..HEAD_BYTES).and_then(Head::parse) else { return Ok(None) };
     let Ok(length) = usize::try_from(head.frame_bytes()) else { return Ok(None) };
-    let mut bytes = vec![0; length];
-    let Some(()) = read_whole(file, &mut bytes, offset)? else { return Ok(None) };
-    // The head is read twice; only the copy that the checksum covers counts.
-    let intact = Head::parse(&bytes).filter(|again| *again == head);
-    let covered = bytes.get(CHECKSUM_BYTES..).is_some_and(|covered| crc32fast::hash(covered) == head.checksum);
-    Ok(match (intact, bytes.get(HEAD_BYTES - 1)) {
-        (Some(head), Some(&kind)) if covered => {
-            Some(Frame { head, kind, payload: Bytes::from(bytes).slice(HEAD_BYTES..) })
+    bytes.reserve_exact(length.saturating_sub(bytes.len()));
+    fill(file, &mut bytes, offset, length)?;
+    bytes.truncate(length);
+    let covered = bytes.len() == length && crc32fast::hash(&bytes[CHECKSUM_BYTES..]) == head.checksum;
+    let kind = bytes[HEAD_BYTES - 1];
+    Ok(covered.then(|| Frame { head, kind, payload: Bytes::from(bytes).slice(HEAD_BYTES..) }))
+}
+
+/// Reads what stands behind `offset` into the room that `bytes` has, until it holds `wanted` of it or the file ends. The
+/// room is not cleared first: for a large record that would cost more than reading it.
+pub(super) fn fill(file: &File, bytes: &mut Vec<u8>, offset: u64, wanted: usize) -> io::Result<()> {
+    while bytes.len() < wanted {
+        let place = offset + bytes.len() as u64;
+        match rustix::io::pread(file, spare_capacity(bytes), place) {
+            Ok(0) => break,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
-        _ => None,
-    })
+    }
+    Ok(())
 }
 
 fn read_whole(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<Option<()>> {
@@ -107,6 +120,8 @@ fn read_whole(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<Option<(
 }
 
 const CHECKSUM_BYTES: usize = 4;
+/// Most records are shorter, and read with one call.
+const FIRST_READ_BYTES: usize = 4 << 10;
 
 const _: () = assert!(RECORD_BYTES_MAX <= u32::MAX as usize, "a record's length is 32 bits on disk");
 

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -71,7 +69,7 @@ impl JournalReader {
         self.0.committed.clone()
     }
 
-    /// Reads the record at `position` with two reads of its segment.
+    /// Reads the record at `position` with one or two reads of its segment.
     ///
     /// # Errors
     /// [`JournalError::Unwritten`] for a position beyond the end, [`JournalError::Damaged`] when that record is not
@@ -97,17 +95,9 @@ impl JournalReader {
         }
         let file = self.file_of(self.segment_of(position.sequence)?)?;
         let offset = position.offset + frame::HEAD_BYTES as u64 + u64::from(start);
-        let mut bytes = vec![0; length];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, offset + filled as u64) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(JournalError::io("read a piece of a record")(error)),
-            }
-        }
-        bytes.truncate(filled);
+        let mut bytes = Vec::with_capacity(length);
+        frame::fill(&file, &mut bytes, offset, length).map_err(JournalError::io("read a piece of a record"))?;
+        bytes.truncate(length);
         Ok(bytes.into())
     }
 

@@ -12,10 +12,10 @@ use crate::wire::pb;
 
 /// Gives the id of an original's DocumentReference: result, version, and the original's place.
 pub fn document_id(told: &Told<'_>, place: usize) -> String {
-    format!("{}-{}-{place}", told.name, told.result.version)
+    format!("{}-{}-{place}", told.id(), told.result.version)
 }
 
-/// Reads such an id: the result's name, the version and the place.
+/// Reads such an id: the result's id, the version and the place.
 pub fn read_document_id(id: &str) -> Option<(&str, u32, usize)> {
     let (rest, place) = id.rsplit_once('-')?;
     let (name, version) = rest.rsplit_once('-')?;
@@ -61,7 +61,7 @@ fn replaced(told: &Told<'_>) -> Json {
     if before == 0 {
         return Json::Nothing;
     }
-    let target = reference("DocumentReference", &format!("{}-{before}-0", told.name));
+    let target = reference("DocumentReference", &format!("{}-{before}-0", told.id()));
     object([("code", "replaces".into()), ("target", target)])
 }
 

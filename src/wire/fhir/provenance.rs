@@ -13,7 +13,7 @@ use crate::wire::fhir::when::instant;
 
 /// Gives the id of the Provenance of a result's version.
 pub fn provenance_id(told: &Told<'_>) -> String {
-    format!("{}-{}", told.name, told.result.version)
+    format!("{}-{}", told.id(), told.result.version)
 }
 
 /// Writes the Provenance of a result that came in `batch`, which the hub took at `received_at`.

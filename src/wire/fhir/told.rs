@@ -1,6 +1,6 @@
 //! A result as the writers take it: what is said of it, whose it is, and what it is called in the region.
 
-use crate::domain::id::{Pseudonym, ReportId, ResultId};
+use crate::domain::id::{Pseudonym, ReportId, ResultId, ResultLocator};
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::wire::fhir::element::{STANDING, coding};
@@ -55,7 +55,7 @@ impl<'a> Told<'a> {
 
     /// Gives the id of the resource that is the result itself.
     pub fn id(&self) -> String {
-        self.name.to_string()
+        ResultLocator::of(report_tag(self.publisher, self.report), self.name).to_string()
     }
 
     /// Gives the id of the report that holds it: reports are found by their patient.

@@ -152,15 +152,15 @@ fn qualifications(door: &FhirDoor, laboratory: OrganisationCode, subject: Option
 }
 
 fn decided(door: &FhirDoor, standing: &StandingDecision) -> Result<Json, Refusal> {
-    let kind = if door.hub.is_imaging(standing.kept.result)? { "ImagingStudy" } else { "Observation" };
-    let (name, request) = (standing.kept.result.to_string(), request_id(standing.kept.check.sequence, standing.line));
+    let kind = if door.hub.is_imaging(standing.result)? { "ImagingStudy" } else { "Observation" };
+    let (id, request) = (standing.result.to_string(), request_id(standing.kept.check.sequence, standing.line));
     Ok(decision(&Decided {
         decision: &standing.decision,
         record: &standing.record,
         at: standing.at,
         prompt: standing.prompt,
         patient: standing.kept.patient,
-        offered: (kind, &name),
+        offered: (kind, &id),
         request: &request,
     }))
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::id::{Pseudonym, ResultId};
+use crate::domain::id::{Pseudonym, ResultLocator};
 use crate::domain::organisation::OrganisationCode;
 use crate::domain::time::Moment;
 use crate::doors::http::fhir::FhirDoor;
 use crate::doors::http::fhir::answer::Refusal;
 use crate::doors::http::fhir::audit::Touched;
 use crate::doors::http::fhir::handlers::pseudonym;
-use crate::service::hub::reading::{Named, Readable, Viewer};
+use crate::service::hub::reading::{Located, Readable, Viewer};
 use crate::wire::fhir::bundle::result;
 use crate::wire::fhir::document::{document_id, document_reference, read_document_id};
 use crate::wire::fhir::people;
@@ -104,10 +104,10 @@ pub fn search_provenance(door: &FhirDoor, viewer: Viewer, search: &Search) -> Re
         let text = "name one target: target=Observation/..";
         return Err(Refusal::new(axum::http::StatusCode::BAD_REQUEST, "required", text));
     };
-    let readables = match result_name(target) {
-        Some(name) => match door.hub.named(viewer, name, None)? {
-            Named::Readable(readable) => vec![*readable],
-            Named::Missing | Named::Denied(_) | Named::Withdrawn => Vec::new(),
+    let readables = match locator(target) {
+        Some(result) => match door.hub.located(viewer, result, None)? {
+            Located::Readable(readable) => vec![*readable],
+            Located::Missing | Located::Denied(_) | Located::Withdrawn => Vec::new(),
         },
         None => report_results(door, viewer, target)?,
     };
@@ -130,8 +130,8 @@ pub fn read(door: &FhirDoor, viewer: Viewer, kind: &str, id: &str, version: Opti
     match kind {
         "DiagnosticReport" => read_report(door, viewer, id),
         "DocumentReference" => {
-            let (name, version, place) = read_document_id(id).ok_or_else(Refusal::missing)?;
-            let readable = named(door, viewer, name, Some(version))?;
+            let (result, version, place) = read_document_id(id).ok_or_else(Refusal::missing)?;
+            let readable = located(door, viewer, result, Some(version))?;
             let told = Told { superseded: readable.superseded, ..told(&readable)? };
             let resource = document_reference(&told, place);
             if resource.is_empty() || document_id(&told, place) != id {
@@ -140,14 +140,14 @@ pub fn read(door: &FhirDoor, viewer: Viewer, kind: &str, id: &str, version: Opti
             Ok(One { version: Some(version.to_string()), ..one(resource, &readable, None) })
         }
         "Provenance" => {
-            let (name, version) = id.rsplit_once('-').ok_or_else(Refusal::missing)?;
+            let (result, version) = id.rsplit_once('-').ok_or_else(Refusal::missing)?;
             let version = version.parse().map_err(|_| Refusal::missing())?;
-            let readable = named(door, viewer, name, Some(version))?;
+            let readable = located(door, viewer, result, Some(version))?;
             let resource = signed(door, &readable)?;
             if id_of(&resource) == id { Ok(one(resource, &readable, None)) } else { Err(Refusal::missing()) }
         }
         _ => {
-            let readable = named(door, viewer, id, version)?;
+            let readable = located(door, viewer, id, version)?;
             let (_, received_at) = door.hub.signed_batch(&readable.found)?;
             let told = Told { superseded: readable.superseded, updated: Some(received_at), ..told(&readable)? };
             if told.kind() != kind {
@@ -190,22 +190,22 @@ fn one(resource: Json, readable: &Readable, updated: Option<Moment>) -> One {
 /// # Errors
 /// [`Refusal`]; nothing may be shown.
 pub fn owner(door: &FhirDoor, viewer: Viewer, id: &str) -> Result<Option<Pseudonym>, Refusal> {
-    let name = read_document_id(id).map_or(id, |(name, _, _)| name);
-    let Some(name) = result_name(name) else { return Ok(None) };
-    Ok(match door.hub.named(viewer, name, None)? {
-        Named::Readable(readable) => Some(readable.found.entry.patient),
-        Named::Denied(patient) => Some(patient),
-        Named::Missing | Named::Withdrawn => None,
+    let result = read_document_id(id).map_or(id, |(result, _, _)| result);
+    let Some(result) = locator(result) else { return Ok(None) };
+    Ok(match door.hub.located(viewer, result, None)? {
+        Located::Readable(readable) => Some(readable.found.entry.patient),
+        Located::Denied(patient) => Some(patient),
+        Located::Missing | Located::Withdrawn => None,
     })
 }
 
-fn named(door: &FhirDoor, viewer: Viewer, name: &str, version: Option<u32>) -> Result<Readable, Refusal> {
-    let name = result_name(name).ok_or_else(Refusal::missing)?;
-    match door.hub.named(viewer, name, version)? {
-        Named::Missing => Err(Refusal::missing()),
-        Named::Denied(patient) => Err(Refusal::missing().about(patient)),
-        Named::Withdrawn => Err(Refusal::gone()),
-        Named::Readable(readable) => Ok(*readable),
+fn located(door: &FhirDoor, viewer: Viewer, id: &str, version: Option<u32>) -> Result<Readable, Refusal> {
+    let result = locator(id).ok_or_else(Refusal::missing)?;
+    match door.hub.located(viewer, result, version)? {
+        Located::Missing => Err(Refusal::missing()),
+        Located::Denied(patient) => Err(Refusal::missing().about(patient)),
+        Located::Withdrawn => Err(Refusal::gone()),
+        Located::Readable(readable) => Ok(*readable),
     }
 }
 
@@ -320,9 +320,9 @@ fn not_before(kind: &str, search: &Search) -> Option<Moment> {
     earliest.max().and_then(|unix_ms| Moment::new(unix_ms, 0).ok())
 }
 
-fn result_name(id: &str) -> Option<ResultId> {
+fn locator(id: &str) -> Option<ResultLocator> {
     let bytes = hex::decode(id).ok()?;
-    ResultId::try_from(bytes.as_slice()).ok().filter(|name| name.to_string() == id)
+    ResultLocator::try_from(bytes.as_slice()).ok().filter(|locator| locator.to_string() == id)
 }
 
 fn id_of(resource: &Json) -> String {

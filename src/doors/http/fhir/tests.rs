@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use super::{FhirDoor, Readers, router};
 use crate::domain::entry::{Entry, ResultStatus, Sensitivity};
-use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId};
+use crate::domain::id::{Digest, Pseudonym, ReportId, ResultId, ResultLocator};
 use crate::domain::organisation::{Caller, Role};
 use crate::doors::tls::Peer;
 use crate::merkle::hash::leaf_hash;
@@ -24,7 +24,7 @@ use crate::wire::batch::{Batch, Header, SIGNED_AS};
 use crate::wire::entry::tests::{chest_ct, potassium};
 use crate::wire::fhir::search::parameters::SEARCHABLE;
 use crate::wire::record::Record;
-use crate::wire::regional::regional;
+use crate::wire::regional::{regional, report_tag};
 use crate::wire::{entry, pb, statement};
 
 const PATIENT: [u8; 16] = [2; 16];
@@ -132,7 +132,9 @@ fn patient() -> String {
 }
 
 fn id_of(name: u8) -> String {
-    regional(code(OTHER_HOSPITAL), ResultId::new([name; 16])).to_string()
+    let publisher = code(OTHER_HOSPITAL);
+    let report = report_tag(publisher, ReportId::new([name / 10; 16]));
+    ResultLocator::of(report, regional(publisher, ResultId::new([name; 16]))).to_string()
 }
 
 #[tokio::test]

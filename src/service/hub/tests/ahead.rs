@@ -1,6 +1,8 @@
 //! Checks that were answered ahead of the tables, and who waits for them.
 
+use std::future::Future;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -35,6 +37,32 @@ async fn a_decision_right_after_a_check_finds_what_it_prompted() {
         let sent = decide_request(&format!("d{number}"), &answer.lines[0].prompts[0], declined);
         world.hub.decide(&doctor(), sent).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_check_whose_caller_goes_away_is_known_to_who_asks_again() {
+    let (world, _publisher, _) = prompted_world().await;
+    let (doctor, ledger, mut left) = (doctor(), &world.hub.parts.ledger, 0);
+    for round in 0..32 {
+        let mut asked = check_request(&format!("left {round}"), "L01001");
+        asked.visit.as_mut().unwrap().encounter = format!("left {round}");
+        let (before, mut check) = (ledger.records(), Box::pin(world.hub.check(&doctor, asked)));
+        // Polled until it has begun to record, and dropped before it hears that the record is durable.
+        let mut polled = Poll::Pending;
+        while ledger.records() == before && polled.is_pending() {
+            polled = std::future::poll_fn(|context| Poll::Ready(check.as_mut().poll(context))).await;
+            tokio::task::yield_now().await;
+        }
+        drop(check);
+        left += usize::from(polled.is_pending());
+        let known = async {
+            while world.hub.ahead.all().0 < ledger.records() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), known).await.unwrap();
+    }
+    assert!(left > 0, "every caller stayed");
 }
 
 /// Long enough for a check that waits for nothing.
