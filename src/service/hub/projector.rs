@@ -278,6 +278,6 @@ const GROUP_RECORDS_MAX: usize = 512;
 /// Most bytes of records read for one step; one more record may lie beyond.
 const GROUP_BYTES_MAX: usize = 4 << 20;
 /// Records, and bytes of records, after which the engines write to disk: so many are applied again after a crash, which
-/// takes about two seconds; twice as many where the index was still being written.
-const FLUSH_RECORDS: u64 = 10_000;
+/// takes about a second; twice as many where the index was still being written.
+const FLUSH_RECORDS: u64 = 4_096;
 const FLUSH_BYTES: usize = 32 << 20;

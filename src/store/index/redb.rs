@@ -144,22 +144,29 @@ impl Parts {
         })
     }
 
-    /// Writes a closed generation to the file, in one change that is durable, and forgets it.
+    /// Writes a closed generation to the file and forgets it. It goes there in parts, so that the engine still has the
+    /// pages of each in memory when it sums them up, and is durable at the end, all of it or nothing; who reads meanwhile
+    /// finds its rows in memory.
     fn write(&self, generation: &Generation) -> Result<(), ProjectionError> {
-        self.file.write(generation.applied, |transaction| {
-            let mut rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
-            for (key, value) in &generation.entries {
-                rows.insert(key, value).map_err(from_engine)?;
-            }
-            let mut standing = transaction.open_table(STANDING).map_err(from_engine)?;
-            let mut sorted: Vec<_> = generation.standing.iter().collect();
-            sorted.sort_unstable_by_key(|(result, _)| **result);
-            for (result, stands) in sorted {
-                let value = layout::standing_value(*result, *stands);
-                standing.insert(result.as_bytes(), &value).map_err(from_engine)?;
-            }
-            Ok(())
-        })?;
+        let entries: Vec<_> = generation.entries.iter().collect();
+        for part in entries.chunks(PART_ROWS) {
+            self.file.write(NOTHING_APPLIED, |transaction| {
+                let mut rows = transaction.open_table(ENTRIES).map_err(from_engine)?;
+                part.iter().try_for_each(|(key, value)| rows.insert(*key, *value).map(drop).map_err(from_engine))
+            })?;
+        }
+        let mut standing: Vec<_> = generation.standing.iter().collect();
+        standing.sort_unstable_by_key(|(result, _)| **result);
+        for part in standing.chunks(PART_ROWS) {
+            self.file.write(NOTHING_APPLIED, |transaction| {
+                let mut rows = transaction.open_table(STANDING).map_err(from_engine)?;
+                part.iter().try_for_each(|(result, stands)| {
+                    let value = layout::standing_value(**result, **stands);
+                    rows.insert(result.as_bytes(), &value).map(drop).map_err(from_engine)
+                })
+            })?;
+        }
+        self.file.write(generation.applied, |_| Ok(()))?;
         self.file.flush()?;
         self.fresh.write().unwrap_or_else(PoisonError::into_inner).drop_written();
         Ok(())
@@ -281,5 +288,9 @@ const STANDING: TableDefinition<'static, ResultKey, StandingValue> = TableDefini
 const FORM: u32 = 2;
 /// Entries in memory after which they are written without being told to, some 30 MB.
 const WAITING_MAX: usize = 131_072;
+/// Rows of one part: its pages, some 15 MB, are less than the engine keeps of what it has not written.
+const PART_ROWS: usize = 32_768;
+/// Leaves the file's position where it is.
+const NOTHING_APPLIED: Sequence = Sequence(0);
 /// Entries of a patient that a scan expects.
 const SCAN_ROWS: usize = 256;
