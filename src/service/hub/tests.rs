@@ -330,7 +330,7 @@ async fn no_qualification_no_prompt_and_the_reason_is_named() {
 }
 
 #[tokio::test]
-async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arrival_and_in_any_report() {
+async fn a_correction_takes_the_place_of_what_it_corrects_in_any_order_of_arrival() {
     for (order, report) in [([1, 2], 1), ([2, 1], 1), ([1, 2], 2), ([2, 1], 2)] {
         let world = World::new().await;
         qualify(&world, OTHER_HOSPITAL).await;
