@@ -131,7 +131,7 @@ fn open_tiles(data: &Path, end: Sequence, now: Moment) -> Result<TileStore, Stor
     for name in [TILES, HEAD] {
         let path = data.join(name);
         if path.exists() {
-            set_aside(&path, now)?;
+            set_aside(&path, now, &TileStoreError::Damaged)?;
         }
     }
     Ok(TileStore::open(data)?)
@@ -139,23 +139,23 @@ fn open_tiles(data: &Path, end: Sequence, now: Moment) -> Result<TileStore, Stor
 
 fn open_index(path: &Path, end: Sequence, options: StorageOptions) -> Result<Arc<dyn EntryIndex>, StorageError> {
     let open = || RedbIndex::open(path, options.index_cache_bytes);
-    match open().and_then(|index| Ok((index.applied()?, index))) {
+    let reason = match open().and_then(|index| Ok((index.applied()?, index))) {
         Ok((applied, index)) => return within(path, applied, end).map(|()| Arc::new(index) as Arc<dyn EntryIndex>),
-        Err(IndexError::Damaged | IndexError::NeedsRebuild(_)) => {}
+        Err(reason @ (IndexError::Damaged | IndexError::NeedsRebuild(_))) => reason,
         Err(error) => return Err(error.into()),
-    }
-    set_aside(path, options.now)?;
+    };
+    set_aside(path, options.now, &reason)?;
     Ok(Arc::new(open()?))
 }
 
 fn open_state(path: &Path, end: Sequence, options: StorageOptions) -> Result<Arc<HubState>, StorageError> {
     let open = || HubState::open(path, options.tables_cache_bytes);
-    match open().and_then(|state| Ok((state.applied()?, state))) {
+    let reason = match open().and_then(|state| Ok((state.applied()?, state))) {
         Ok((applied, state)) => return within(path, applied, end).map(|()| Arc::new(state)),
-        Err(ProjectionError::Damaged | ProjectionError::NeedsRebuild(_)) => {}
+        Err(reason @ (ProjectionError::Damaged | ProjectionError::NeedsRebuild(_))) => reason,
         Err(error) => return Err(error.into()),
-    }
-    set_aside(path, options.now)?;
+    };
+    set_aside(path, options.now, &reason)?;
     Ok(Arc::new(open()?))
 }
 
@@ -167,9 +167,9 @@ fn within(path: &Path, known: Sequence, held: Sequence) -> Result<(), StorageErr
     }
 }
 
-fn set_aside(path: &Path, now: Moment) -> Result<(), StorageError> {
+fn set_aside(path: &Path, now: Moment, reason: &dyn std::error::Error) -> Result<(), StorageError> {
     let aside = quarantine(path, now.unix_ms()).map_err(failed("move aside", path))?;
-    tracing::error!(aside = %aside.display(), "damaged: moved aside and built anew");
+    tracing::error!(aside = %aside.display(), %reason, "moved aside, and built anew from the journal");
     Ok(())
 }
 

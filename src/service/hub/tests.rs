@@ -449,6 +449,28 @@ async fn what_was_viewed_is_prompted_all_the_same_and_counted_once() {
 }
 
 #[tokio::test]
+async fn who_views_an_earlier_version_hears_which_one_stands_in_any_report() {
+    for report in [1, 2] {
+        let (world, mut publisher, prompt) = prompted_world().await;
+        let shown = |key: &str| pb::AcknowledgeRequest {
+            event_key: key.into(),
+            actor: Some(pb::Actor { practitioner: "D7".into(), department: String::new() }),
+            prompt_id: prompt.prompt_id.clone(),
+            event: pb::acknowledge_request::Event::Shown.into(),
+        };
+        let said = |told: pb::AcknowledgeResponse| (told.standing_version, told.standing_status());
+        let first = world.hub.acknowledge(&doctor(), &shown("e1")).await.unwrap();
+        assert_eq!(said(first), (1, pb::ResultStatus::Final));
+        let mut corrected = result(&world, 1, 24);
+        (corrected.version, corrected.status) = (2, ResultStatus::Corrected);
+        corrected.report = ReportId::new([report; 16]);
+        publisher.publish(&world, &[corrected]).await;
+        let then = world.hub.acknowledge(&doctor(), &shown("e2")).await.unwrap();
+        assert_eq!(said(then), (2, pb::ResultStatus::Corrected), "report {report}");
+    }
+}
+
+#[tokio::test]
 async fn a_decision_taken_back_leaves_the_prompt_open_and_the_rate_as_it_was() {
     let (world, _publisher, prompt) = prompted_world().await;
     let accept = |key| decide_request(key, &prompt, pb::decision::Outcome::Accept(pb::Accept {}));

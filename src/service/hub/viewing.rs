@@ -6,11 +6,12 @@ use crate::ports::index::IndexEntry;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
 use crate::service::hub::audience::Audience;
-use crate::service::hub::candidates::{Found, outdated, reports_of_others};
+use crate::service::hub::candidates::{Batches, Found, outdated, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
 use crate::service::hub::grant::Purpose;
 use crate::store::hub::RequestKind;
+use crate::store::projection::ProjectionError;
 use crate::wire::field::{FieldError, Problem, at_most, moment, named};
 use crate::wire::orders::{Acknowledged, Listing, Subject};
 use crate::wire::pb;
@@ -121,12 +122,24 @@ impl Hub {
                 places.first().copied().ok_or(HubError::Behind)?
             }
         };
-        let standing = self.parts.index.latest(found.locator())?;
+        let (version, status) = self.standing_version(&found)?;
         Ok(pb::AcknowledgeResponse {
-            standing_version: standing.as_ref().map_or(kept.version, |standing| standing.version),
-            standing_status: standing.map_or(pb::ResultStatus::Unspecified, |it| it.status.into()).into(),
+            standing_version: version,
+            standing_status: status.into(),
             log_index: place.sequence.0,
             grant: viewed.then(|| self.grant(organisation, event.prompt, &kept, &found, Purpose::Viewed, place)),
+        })
+    }
+
+    /// Finds the version of a result that stands, in whichever report its publisher put it.
+    fn standing_version(&self, found: &Found) -> Result<(u32, pb::ResultStatus), HubError> {
+        let known = self.parts.index.latest(found.locator())?.ok_or(ProjectionError::Damaged)?;
+        let later = self.parts.state.read()?.later_version(found.name())?;
+        Ok(match later.filter(|(version, _)| *version > known.version) {
+            Some((version, at)) => {
+                (version, self.entry(&mut Batches::default(), at.batch, at.entry)?.entry.status.into())
+            }
+            None => (known.version, known.status.into()),
         })
     }
 
