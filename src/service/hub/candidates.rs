@@ -120,13 +120,26 @@ pub fn reports_of_others(found: &[IndexEntry], organisation: OrganisationCode) -
     reports.iter().take(REPORTS_MAX).map(|report| report.as_bytes().to_vec().into()).collect()
 }
 
-/// Says whether a later version of a result is known than this one. Within a report the index knows itself; a publisher
-/// may have moved the result to another.
+/// Says whether another version of a result stands than the one at a place in the log: a greater one, or of equal ones a
+/// withdrawal that came later. Within a report the index knows itself; a publisher may have moved the result to another.
 ///
 /// # Errors
 /// [`ProjectionError`]; nothing may be shown.
-pub(super) fn outdated(view: &HubView, name: ResultId, version: u32) -> Result<bool, ProjectionError> {
-    Ok(view.later_version(name)?.is_some_and(|(later, _)| later > version))
+pub(super) fn outdated(
+    view: &HubView,
+    name: ResultId,
+    version: u32,
+    (batch, place): (LogPlace, u16),
+) -> Result<bool, ProjectionError> {
+    let later = view.later_version(name)?;
+    Ok(later.is_some_and(|(later, at)| (later, at.batch.sequence, at.entry) > (version, batch.sequence, place)))
+}
+
+impl Found {
+    /// Says of a result as [`outdated`] does.
+    pub(super) fn outdated(&self, view: &HubView) -> Result<bool, ProjectionError> {
+        outdated(view, self.name(), self.entry.version, (self.batch, self.place))
+    }
 }
 
 /// Gives where an index entry's batch lies.

@@ -128,10 +128,17 @@ impl Hub {
             let chosen = want.choose(&recent, depth);
             let mut found = self.entries(chosen.entries)?;
             found.retain(|found| audience.admits(&found.entry).is_some());
+            let mut standing = Vec::with_capacity(found.len());
+            for found in found {
+                if !found.outdated(&view)? {
+                    standing.push(found);
+                }
+            }
+            let found = standing;
             context.decided = decided(&view, &found, organisation, &asked.visit.encounter)?;
-            let known = known(&view, &found)?;
+            let disputed = disputed(&view, &found)?;
             let (rules, context) = (&rules, &context);
-            let judged = Judged { organisation, asked, rules, found: &found, known: &known, context, now };
+            let judged = Judged { organisation, asked, rules, found: &found, disputed: &disputed, context, now };
             let (answers, prompts) = judged.lines(&lines)?;
             let left = |item: &ItemCode| answers.iter().any(|line| line.remaining_items.contains(&item.to_string()));
             if !chosen.cut.iter().any(left) {
@@ -255,14 +262,10 @@ fn prompted_for(
     counted.collect()
 }
 
-/// Gathers what the tables know of each result.
-fn known(view: &HubView, found: &[Found]) -> Result<Vec<Known>, HubError> {
-    let known = found.iter().map(|found| {
-        let (name, version) = (found.name(), found.entry.version);
-        let later = view.later_version(name)?.map_or(version, |(later, _)| later.max(version));
-        Ok(Known { disputed: view.disputed(name)?, latest_version: later })
-    });
-    known.collect()
+/// Says of each result whether a doctor has said that it is not the patient's.
+fn disputed(view: &HubView, found: &[Found]) -> Result<Vec<bool>, HubError> {
+    let disputed = found.iter().map(|found| view.disputed(found.name()));
+    Ok(disputed.collect::<Result<_, _>>()?)
 }
 
 /// Finds where the result of a check's prompt lies.
@@ -311,21 +314,13 @@ impl Checked {
     }
 }
 
-/// What the tables know of a result.
-struct Known {
-    /// A doctor has said that it is not the patient's.
-    disputed: bool,
-    /// The newest version, in whichever report its publisher put it.
-    latest_version: u32,
-}
-
 /// Everything that one check is judged by.
 struct Judged<'a> {
     organisation: OrganisationCode,
     asked: &'a Asked,
     rules: &'a Rules,
     found: &'a [Found],
-    known: &'a [Known],
+    disputed: &'a [bool],
     context: &'a OrderContext,
     now: Moment,
 }
@@ -335,12 +330,12 @@ impl Judged<'_> {
         let candidates: Vec<Candidate<'_>> = self
             .found
             .iter()
-            .zip(self.known)
-            .map(|(found, known)| Candidate {
+            .zip(self.disputed)
+            .map(|(found, disputed)| Candidate {
                 entry: &found.entry,
                 key_valid: found.key_valid,
-                link_disputed: known.disputed,
-                latest_version: known.latest_version,
+                link_disputed: *disputed,
+                latest_version: found.entry.version,
             })
             .collect();
         let (mut answers, mut prompts) = (Vec::with_capacity(lines.len()), Vec::new());

@@ -13,7 +13,7 @@ use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
 use crate::service::hub::audience::{Audience, Basis, sensitive};
-use crate::service::hub::candidates::{Found, outdated};
+use crate::service::hub::candidates::Found;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::{regional, report_tag};
 use crate::store::hub::{HubView, KeptPrompt, PromptState};
@@ -287,7 +287,7 @@ impl Hub {
             if right == Some(None) && sensitive(&version, &found.entry) {
                 continue;
             }
-            let later = outdated(&view, entry.result, entry.version)?;
+            let later = found.outdated(&view)?;
             readable.extend(right.map(|basis| Readable {
                 summary: speaker.result(&found),
                 name: entry.result,

@@ -14,7 +14,7 @@ use crate::domain::time::Moment;
 use crate::ports::index::{EntryKind, IndexEntry};
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
-use crate::service::hub::candidates::{Found, outdated};
+use crate::service::hub::candidates::{Found, batch_place, outdated};
 use crate::service::hub::decide::GRANT_MS;
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::{regional, report_tag};
@@ -72,7 +72,9 @@ impl Hub {
         let (mut results, view) = (Results::default(), self.parts.state.read()?);
         let indexed = self.parts.index.scan(patient, since, CANDIDATES_MAX)?;
         for indexed in indexed.into_iter().filter(|indexed| wanted(indexed, filter)) {
-            if view.disputed(indexed.result)? || outdated(&view, indexed.result, indexed.version)? {
+            if view.disputed(indexed.result)?
+                || outdated(&view, indexed.result, indexed.version, (batch_place(&indexed), indexed.place))?
+            {
                 continue;
             }
             let read = self.entries([&indexed])?;
@@ -98,7 +100,9 @@ impl Hub {
     pub fn results_named(&self, patient: Pseudonym, names: &[ResultId]) -> Result<Vec<Found>, HubError> {
         let (view, mut standing) = (self.parts.state.read()?, BTreeMap::new());
         for indexed in self.all_of(patient, None)?.into_iter().filter(|indexed| !indexed.superseded) {
-            if names.contains(&indexed.result) && !outdated(&view, indexed.result, indexed.version)? {
+            if names.contains(&indexed.result)
+                && !outdated(&view, indexed.result, indexed.version, (batch_place(&indexed), indexed.place))?
+            {
                 standing.insert(indexed.result, indexed);
             }
         }

@@ -6,7 +6,7 @@ use crate::ports::index::IndexEntry;
 use crate::service::hub::Hub;
 use crate::service::hub::answer::Speaker;
 use crate::service::hub::audience::Audience;
-use crate::service::hub::candidates::{Batches, Found, outdated, reports_of_others};
+use crate::service::hub::candidates::{Batches, Found, reports_of_others};
 use crate::service::hub::error::HubError;
 use crate::service::hub::fold::publisher_tag;
 use crate::service::hub::grant::Purpose;
@@ -69,7 +69,7 @@ impl Hub {
         for some in found.chunks(limit.max(1)) {
             let read = self.entries(some)?;
             for found in read.into_iter().filter(|found| found.key_valid && audience.admits(&found.entry).is_some()) {
-                if !outdated(&view, found.name(), found.entry.version)? {
+                if !found.outdated(&view)? {
                     listed.push(found);
                 }
             }
@@ -135,7 +135,8 @@ impl Hub {
     fn standing_version(&self, found: &Found) -> Result<(u32, pb::ResultStatus), HubError> {
         let known = self.parts.index.latest(found.locator())?.ok_or(ProjectionError::Damaged)?;
         let later = self.parts.state.read()?.later_version(found.name())?;
-        Ok(match later.filter(|(version, _)| *version > known.version) {
+        let rank = (known.version, known.sequence, known.place);
+        Ok(match later.filter(|(version, at)| (*version, at.batch.sequence, at.entry) > rank) {
             Some((version, at)) => {
                 (version, self.entry(&mut Batches::default(), at.batch, at.entry)?.entry.status.into())
             }

@@ -145,8 +145,8 @@ impl Parts {
     }
 
     /// Writes a closed generation to the file and forgets it. It goes there in parts, so that the engine still has the
-    /// pages of each in memory when it sums them up, and is durable at the end, all of it or nothing; who reads meanwhile
-    /// finds its rows in memory.
+    /// pages of each in memory when it sums them up, and is durable at the end; who reads meanwhile finds its rows in memory.
+    /// What a failure leaves of it is applied again from the journal, which changes nothing.
     fn write(&self, generation: &Generation) -> Result<(), ProjectionError> {
         let entries: Vec<_> = generation.entries.iter().collect();
         for part in entries.chunks(PART_ROWS) {
